@@ -1,0 +1,148 @@
+// Package pgtest gives every test a PostgreSQL database of its own (Latvian:
+// testa datubāze).
+//
+// `make test` starts one server for the whole run. A bare `go test` starts one
+// for its process on first use. Databases are cloned from a template that was
+// migrated once, which takes a few hundredths of a second.
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"zurnals/internal/embedpg"
+	"zurnals/migrations"
+)
+
+// SocketEnv names the environment variable with the socket folder of the
+// server that serves all test processes of a run.
+const SocketEnv = "ZURNALS_TEST_PG_SOCKET"
+
+// DB is a database that belongs to one test and is dropped at its end.
+type DB struct {
+	Name string
+	// Small pools, one for each role of the program.
+	Owner, App, Analyst *pgxpool.Pool
+
+	server embedpg.Address
+}
+
+// New gives a migrated database.
+func New(t testing.TB) *DB {
+	t.Helper()
+	return open(t, true)
+}
+
+// Empty gives a database without any migration, owned by the owner role.
+func Empty(t testing.TB) *DB {
+	t.Helper()
+	return open(t, false)
+}
+
+// DSN names the database for a role: embedpg.Owner, App, Analyst or Superuser.
+func (db *DB) DSN(role string) string { return db.server.DSN(role, db.Name) }
+
+// Pool opens another pool, closed at the end of the test.
+func (db *DB) Pool(t testing.TB, role string, maxConns int32) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(db.DSN(role))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.MaxConns = maxConns
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// Tool finds a program of PostgreSQL that a test needs besides the server, such
+// as pg_dump: among the server's own binaries, else on the machine.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	if found, err := embedpg.Find(); err == nil {
+		path := filepath.Join(found[0].BinDir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("this test needs the program %s, which is not installed (Debian: apt-get install postgresql-client)", name)
+	}
+	return path
+}
+
+func open(t testing.TB, migrated bool) *DB {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	address, err := server()
+	if err != nil {
+		t.Fatalf("no PostgreSQL for the tests: %v\nrun `make setup`", err)
+	}
+	db := &DB{Name: "test_" + strings.ToLower(rand.Text()), server: address}
+	super, err := pgx.Connect(ctx, address.DSN(embedpg.Superuser, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer super.Close(context.WithoutCancel(ctx))
+	template := ""
+	if migrated {
+		if template, err = makeTemplate(ctx, super, address); err != nil {
+			t.Fatalf("the template of the test databases: %v", err)
+		}
+	}
+	if err := embedpg.CreateDatabase(ctx, super, db.Name, template); err != nil {
+		t.Fatal(err)
+	}
+	// Registered before the pools: cleanups run backwards, so these close first.
+	t.Cleanup(func() { db.drop(t) })
+	if migrated {
+		if err := grant(ctx, db.DSN(embedpg.Superuser)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const conns = 8
+	db.Owner = db.Pool(t, embedpg.Owner, conns)
+	db.App = db.Pool(t, embedpg.App, conns)
+	db.Analyst = db.Pool(t, embedpg.Analyst, conns)
+	return db
+}
+
+// grant gives the rights on the database itself, which a clone does not inherit.
+func grant(ctx context.Context, dsn string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return migrations.Grant(ctx, conn)
+}
+
+func (db *DB) drop(t testing.TB) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	super, err := pgx.Connect(ctx, db.server.DSN(embedpg.Superuser, "postgres"))
+	if err != nil {
+		t.Logf("drop the test database: %v", err)
+		return
+	}
+	defer super.Close(ctx)
+	// A test that was killed or forgot a connection must not keep the next from running.
+	if _, err := super.Exec(ctx, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", pgx.Identifier{db.Name}.Sanitize())); err != nil {
+		t.Logf("drop the test database: %v", err)
+	}
+}

@@ -1,0 +1,84 @@
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"zurnals/internal/embedpg"
+)
+
+// tempPrefix marks the folders of test servers in /tmp.
+const tempPrefix = "zurnals-test-"
+
+// server gives the server of the run, or starts one for this process. It ends
+// with the process; its folder is swept by the next run (a test process has no
+// last moment in which to remove it).
+var server = sync.OnceValues(func() (embedpg.Address, error) {
+	if socket := os.Getenv(SocketEnv); socket != "" {
+		return embedpg.Address{Socket: socket}, nil
+	}
+	s, _, err := StartServer(context.Background())
+	if err != nil {
+		return embedpg.Address{}, err
+	}
+	return s.Address, nil
+})
+
+// StartServer starts a server for tests in a folder of its own, which is
+// removed by the next run, or by the caller after Stop.
+func StartServer(ctx context.Context) (s *embedpg.Server, dir string, err error) {
+	sweep()
+	dir, err = TempDir(tempPrefix)
+	if err != nil {
+		return nil, "", err
+	}
+	s, err = embedpg.Start(ctx, embedpg.Config{DataDir: filepath.Join(dir, "pg"), Fast: true})
+	if err != nil {
+		return nil, "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return s, dir, nil
+}
+
+// TempDir makes a folder with a short name that the server's user can enter
+// (t.TempDir is closed to others and may be too long for a socket).
+func TempDir(prefix string) (string, error) {
+	dir, err := os.MkdirTemp("/tmp", prefix)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755)
+}
+
+// sweep removes the folders of test servers that are gone, however they ended.
+// One that somebody supervises, or that is being made, is left alone.
+func sweep() {
+	dirs, _ := filepath.Glob("/tmp/" + tempPrefix + "*")
+	for _, dir := range dirs {
+		if abandoned(dir) {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
+func abandoned(dir string) bool {
+	data := filepath.Join(dir, "pg")
+	if _, err := os.Stat(filepath.Join(dir, "supervisor.lock")); err != nil {
+		return false // just made, or not ours to know
+	}
+	if _, running := embedpg.Running(data); running {
+		return false
+	}
+	// The server removes its pid file as the last thing it does; a folder with
+	// one may still be shutting down, unless that process is gone.
+	pid, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
+	if err != nil {
+		return true
+	}
+	first, _, _ := strings.Cut(string(pid), "\n")
+	_, err = os.Stat(filepath.Join("/proc", strings.TrimSpace(first)))
+	return errors.Is(err, os.ErrNotExist)
+}
