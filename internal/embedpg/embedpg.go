@@ -98,7 +98,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err := c.makeParent(); err != nil {
 		return nil, err
 	}
-	lock, err := takeLock(c.lockFile())
+	lock, err := waitLock(ctx, c.lockFile())
 	if err != nil {
 		return nil, err
 	}
@@ -170,25 +170,18 @@ func (s *Server) Err() error {
 	return s.err
 }
 
-// CreateDatabase makes a database owned by Owner, as a copy of template when
-// that is not empty.
-func (s *Server) CreateDatabase(ctx context.Context, name, template string) error {
+// CreateDatabase makes another empty database owned by Owner.
+func (s *Server) CreateDatabase(ctx context.Context, name string) error {
 	conn, err := pgx.Connect(ctx, s.DSN(Superuser, "postgres"))
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	return CreateDatabase(ctx, conn, name, template)
+	return createDatabase(ctx, conn, name)
 }
 
-// CreateDatabase is Server.CreateDatabase over a superuser's connection.
-// Template "" is the empty template0.
-func CreateDatabase(ctx context.Context, super *pgx.Conn, name, template string) error {
-	if template == "" {
-		template = "template0"
-	}
-	_, err := super.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE %s",
-		pgx.Identifier{name}.Sanitize(), Owner, pgx.Identifier{template}.Sanitize()))
+func createDatabase(ctx context.Context, super *pgx.Conn, name string) error {
+	_, err := super.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE template0", pgx.Identifier{name}.Sanitize(), Owner))
 	return err
 }
 
@@ -219,7 +212,7 @@ func (s *Server) makeRoles(ctx context.Context) error {
 	if exists {
 		return nil
 	}
-	return CreateDatabase(ctx, conn, Database, "")
+	return createDatabase(ctx, conn, Database)
 }
 
 // Running tells where the server of a data directory listens, if another
@@ -240,6 +233,21 @@ func Running(dataDir string) (Address, bool) {
 		return Address{}, false
 	}
 	return Address{Socket: socketDir(dir)}, errors.Is(err, ErrInUse)
+}
+
+// waitLock is takeLock with a little patience: Running holds the lock for a moment.
+func waitLock(ctx context.Context, path string) (*os.File, error) {
+	for try := 0; ; try++ {
+		lock, err := takeLock(path)
+		if try == 10 || !errors.Is(err, ErrInUse) {
+			return lock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // takeLock holds a file lock until the file is closed or the process ends,

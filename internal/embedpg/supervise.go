@@ -34,6 +34,8 @@ func (s *Server) supervise(ready chan<- error) {
 	defer close(s.done)
 	defer s.lock.Close()
 
+	// The rest of a killed server may hold its memory for a moment longer.
+	retryFirst := s.leftPIDFile()
 	first, failures, backoff := true, 0, firstBackoff
 	for {
 		becameReady, err := s.runOnce(func() {
@@ -51,7 +53,7 @@ func (s *Server) supervise(ready chan<- error) {
 		} else {
 			failures++
 		}
-		if first || failures == maxFailures {
+		if (first && !retryFirst) || failures == maxFailures {
 			s.finish(first, ready, fmt.Errorf("PostgreSQL ended: %w\n%s", err, s.cluster.logTail()))
 			return
 		}
@@ -184,6 +186,11 @@ func (s *Server) waitForFormer() error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+func (s *Server) leftPIDFile() bool {
+	_, err := os.Stat(filepath.Join(s.cluster.dir, "postmaster.pid"))
+	return err == nil
 }
 
 // formerServer is the process that holds the data directory, 0 if none does. The

@@ -99,13 +99,13 @@ func open(t testing.TB, migrated bool) *DB {
 		t.Fatal(err)
 	}
 	defer super.Close(context.WithoutCancel(ctx))
-	template := ""
+	template := "template0"
 	if migrated {
 		if template, err = makeTemplate(ctx, super, address); err != nil {
 			t.Fatalf("the template of the test databases: %v", err)
 		}
 	}
-	if err := embedpg.CreateDatabase(ctx, super, db.Name, template); err != nil {
+	if err := clone(ctx, super, template, db.Name); err != nil {
 		t.Fatal(err)
 	}
 	// Registered before the pools: cleanups run backwards, so these close first.
@@ -120,6 +120,13 @@ func open(t testing.TB, migrated bool) *DB {
 	db.App = db.Pool(t, embedpg.App, conns)
 	db.Analyst = db.Pool(t, embedpg.Analyst, conns)
 	return db
+}
+
+// clone copies a database file by file: without fsync that takes a fifth of the
+// time of the usual way through the write-ahead log.
+func clone(ctx context.Context, super *pgx.Conn, template, name string) error {
+	_, err := super.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE %s STRATEGY file_copy", name, embedpg.Owner, template))
+	return err
 }
 
 // grant gives the rights on the database itself, which a clone does not inherit.

@@ -60,7 +60,7 @@ func buildTemplate(ctx context.Context, super *pgx.Conn, server embedpg.Address,
 	if _, err := super.Exec(ctx, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", draft)); err != nil {
 		return err
 	}
-	if err := embedpg.CreateDatabase(ctx, super, draft, ""); err != nil {
+	if err := clone(ctx, super, "template0", draft); err != nil {
 		return err
 	}
 	if err := migrations.Up(ctx, server.DSN(embedpg.Owner, draft)); err != nil {
