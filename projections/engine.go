@@ -1,0 +1,242 @@
+package projections
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"zurnals/domain"
+)
+
+var (
+	// ErrUnknown refuses the name of a projection that there is not.
+	ErrUnknown = domain.Refuse(domain.NotFound, "projection.unknown", "there is no such projection")
+
+	// ErrBusy refuses to rebuild what is being built.
+	ErrBusy = domain.Refuse(domain.Conflict, "projection.busy", "the projection is being built")
+
+	// ErrBehind refuses a query of read models that have not seen what it
+	// wants to see.
+	ErrBehind = domain.Refuse(domain.Unavailable, "projection.behind", "the read model is behind: try again")
+
+	// ErrNoRollback refuses to go back where there is nothing to go back to.
+	ErrNoRollback = domain.Refuse(domain.Conflict, "projection.no_rollback", "there is no former version of the tables")
+)
+
+// Options are the settings of an Engine. Zero values are good.
+type Options struct {
+	Page    int              // events in a transaction of a live runner: 2,000
+	Rows    int              // held in memory by a rebuild: 2,000,000; what comes after is applied by pages
+	Readers int              // of the log in a rebuild: one per processor
+	Now     func() time.Time // the clock, for durations and for how long retired tables are kept; none: the log's
+	Logger  *slog.Logger
+}
+
+// An Engine keeps all projections of the program up to date. All its methods
+// may be called from several goroutines.
+type Engine struct {
+	pool    *pgxpool.Pool
+	log     Log
+	feed    *feed
+	options Options
+	runners map[string]*runner
+	names   []string // sorted
+	jobs    sync.WaitGroup
+
+	mu      sync.Mutex
+	running context.Context // of Run
+}
+
+// Open returns an engine for some projections over a log. The pool is of the
+// role that owns the schemas, zurnals_app; the engine uses a connection a page
+// and two for a rebuild. It does nothing until Run.
+func Open(pool *pgxpool.Pool, log Log, options Options, projections ...Any) (*Engine, error) {
+	options.Page = cmp.Or(options.Page, 2_000)
+	options.Rows = cmp.Or(options.Rows, 2_000_000)
+	options.Readers = cmp.Or(options.Readers, runtime.GOMAXPROCS(0))
+	options.Logger = cmp.Or(options.Logger, slog.Default())
+	if options.Now == nil {
+		return nil, fmt.Errorf("projections: no clock")
+	}
+	e := &Engine{pool: pool, log: log, options: options, runners: make(map[string]*runner)}
+	e.feed = &feed{log: log, want: make(map[string]bool), keep: 10_000, moved: make(chan struct{})}
+	views := make(map[string]bool)
+	for _, p := range projections {
+		d := p.declared()
+		switch {
+		case !names.MatchString(d.name) || d.version < 1:
+			return nil, fmt.Errorf("projection %q version %d: not a name or version", d.name, d.version)
+		case e.runners[d.name] != nil:
+			return nil, fmt.Errorf("projection %s is there twice", d.name)
+		}
+		for _, v := range d.views {
+			if !names.MatchString(v.Name) || views[v.Name] {
+				return nil, fmt.Errorf("view %q: not a name, or there twice", v.Name)
+			}
+			views[v.Name] = true
+		}
+		for t := range d.types {
+			e.feed.want[t] = true
+		}
+		e.runners[d.name] = newRunner(e, p, d)
+		e.names = append(e.names, d.name)
+	}
+	slices.Sort(e.names)
+	return e, nil
+}
+
+// Prepare builds the read models that are missing, so that a new version of the
+// program can serve. It returns the first error, after trying all.
+func (e *Engine) Prepare(ctx context.Context) (first error) {
+	for _, name := range e.names {
+		if err := e.runners[name].prepare(ctx); err != nil && first == nil {
+			first = fmt.Errorf("projection %s: %w", name, err)
+		}
+	}
+	return first
+}
+
+// Run builds what is missing and keeps all up to date until ctx is done. What
+// goes wrong is in Status; nothing ends Run but ctx.
+func (e *Engine) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	e.mu.Lock()
+	e.running = ctx
+	e.mu.Unlock()
+	var all sync.WaitGroup
+	all.Go(func() {
+		e.patiently(ctx, func() error { return e.feed.run(ctx) }, func(err error) {
+			e.options.Logger.Warn("projections cannot read the log", "error", err)
+		})
+	})
+	for _, r := range e.runners {
+		all.Go(func() { r.run(ctx) })
+		all.Go(func() { r.retired.run(ctx) })
+	}
+	<-ctx.Done()
+	cancel()
+	all.Wait()
+	e.jobs.Wait()
+	return nil
+}
+
+// patiently repeats work that fails, less and less often, until ctx is done.
+func (e *Engine) patiently(ctx context.Context, work func() error, failed func(error)) {
+	const least, most = 50 * time.Millisecond, 5 * time.Second
+	for pause := least; ctx.Err() == nil; pause = min(2*pause, most) {
+		err := work()
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			pause = least
+			continue
+		}
+		failed(err)
+		sleep(ctx, pause)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// WaitFor returns when the named projections, or all, have seen the position.
+// Negative: nothing is waited for but that the tables are there.
+func (e *Engine) WaitFor(ctx context.Context, position int64, names ...string) error {
+	if len(names) == 0 {
+		names = e.names
+	}
+	for _, name := range names {
+		r := e.runners[name]
+		if r == nil {
+			return ErrUnknown
+		}
+		if err := r.waitFor(ctx, position); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Position returns up to where all of the named projections have seen the log.
+func (e *Engine) Position(names ...string) (least int64) {
+	if len(names) == 0 {
+		names = e.names
+	}
+	least = -1
+	for i, name := range names {
+		if r := e.runners[name]; r != nil {
+			if p := r.at(); i == 0 || p < least {
+				least = p
+			}
+		}
+	}
+	return least
+}
+
+// A State says what the runner of a projection does.
+type State string
+
+const (
+	Starting  State = "starting"
+	Building  State = "building"  // its tables for the first time
+	Running   State = "running"   // keeping them up to date
+	Following State = "following" // another node keeps them up to date
+	Retrying  State = "retrying"  // the database could not be reached
+	Stopped   State = "stopped"   // at an event that it cannot handle
+)
+
+// A Status is how a projection is.
+type Status struct {
+	Name     string
+	Version  int
+	Schema   string
+	State    State
+	Position int64 // of the last event seen; -1: no tables yet
+	Head     int64 // of the log
+	Lag      int64 // events not seen yet
+	Error    string
+	Rebuild  *Progress // while one is under way
+	Last     *Report   // of the last rebuild in this process
+}
+
+// Progress is how far a rebuild is.
+type Progress struct {
+	Phase       string // reading, copying, catching up, comparing, swapping
+	Done, Total int64  // positions of the log
+	Started     time.Time
+	ETA         time.Duration // from now; 0: not known
+}
+
+// Status returns how all projections are, by name.
+func (e *Engine) Status() []Status {
+	head, _ := e.log.Changes()
+	var all []Status
+	for _, name := range e.names {
+		all = append(all, e.runners[name].status(head))
+	}
+	return all
+}
+
+// Resume lets a projection that stopped try again.
+func (e *Engine) Resume(name string) error {
+	r := e.runners[name]
+	if r == nil {
+		return ErrUnknown
+	}
+	r.kick()
+	return nil
+}

@@ -1,0 +1,361 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// A Report says what a rebuild did.
+type Report struct {
+	Name     string
+	Version  int
+	Position int64 // up to where it read; what came later was applied by pages
+	Events   int64
+	Rows     int64
+
+	// Compared says that old and new tables were compared as they stood at one
+	// position; Different are those that were not equal. The new are right,
+	// being made from the log alone.
+	Compared  bool
+	Different []string
+
+	Reading, Copying, CatchingUp, Comparing, Total time.Duration
+	Blocked                                        time.Duration // of queries, by the swap
+}
+
+// Rebuild makes the tables of a projection anew from the log, beside those in
+// use, and puts them in their place. People keep working. The old tables are
+// kept for Rollback. It is ErrUnknown or ErrBusy.
+func (e *Engine) Rebuild(ctx context.Context, name string) (Report, error) {
+	r := e.runners[name]
+	if r == nil {
+		return Report{}, ErrUnknown
+	}
+	b, err := e.begin(ctx, r)
+	if err != nil {
+		return Report{}, err
+	}
+	defer b.end()
+	return b.rebuild(ctx)
+}
+
+// StartRebuild is a Rebuild that goes on when the request that asked for it is
+// over, until Run ends. Status has its progress and its report.
+func (e *Engine) StartRebuild(ctx context.Context, name string) error {
+	e.mu.Lock()
+	running := e.running
+	e.mu.Unlock()
+	r := e.runners[name]
+	switch {
+	case r == nil:
+		return ErrUnknown
+	case running == nil || running.Err() != nil:
+		return ErrBusy
+	}
+	b, err := e.begin(ctx, r)
+	if err != nil {
+		return err
+	}
+	e.jobs.Go(func() {
+		defer b.end()
+		if _, err := b.rebuild(running); err != nil {
+			e.options.Logger.Error("rebuild failed", "projection", name, "error", err)
+		}
+	})
+	return nil
+}
+
+// A builder makes new tables. It holds a lock, so that there is one for each
+// projection, on whatever node.
+type builder struct {
+	*runner
+	conn   *pgxpool.Conn
+	pg     *pgconn.PgConn
+	report Report
+	began  time.Time
+}
+
+const lockKey = "hashtext('zurnals projection'), hashtext($1)"
+
+func (e *Engine) begin(ctx context.Context, r *runner) (*builder, error) {
+	conn, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mine bool
+	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock("+lockKey+")", r.d.name).Scan(&mine)
+	if err == nil && !mine {
+		err = ErrBusy
+	}
+	if err != nil {
+		conn.Release()
+		return nil, err
+	}
+	b := &builder{runner: r, conn: conn, pg: conn.Conn().PgConn(), began: e.options.Now()}
+	b.report = Report{Name: r.d.name, Version: r.d.version}
+	return b, nil
+}
+
+// end gives the lock back; if that cannot be done, by closing the connection.
+func (b *builder) end() {
+	b.mu.Lock()
+	b.progress = nil
+	b.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if b.pg.TxStatus() == 'I' {
+		if _, err := b.conn.Exec(ctx, "SELECT pg_advisory_unlock("+lockKey+")", b.d.name); err == nil {
+			b.conn.Release()
+			return
+		}
+	}
+	b.conn.Conn().Close(ctx)
+	b.conn.Release()
+}
+
+// build makes the tables of r for the first time.
+func (e *Engine) build(ctx context.Context, r *runner) error {
+	b, err := e.begin(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer b.end()
+	var there bool
+	if err := e.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM projection.checkpoint WHERE schema = $1)", r.schema).Scan(&there); there || err != nil {
+		return err
+	}
+	if err := b.fill(ctx, r.schema); err != nil {
+		return err
+	}
+	return e.retireOthers(ctx, r)
+}
+
+func (b *builder) rebuild(ctx context.Context) (Report, error) {
+	e, fresh := b.engine, b.schema+"_new"
+	for _, left := range []string{fresh, b.schema + "_old"} {
+		if err := drop(ctx, e.pool, left); err != nil {
+			return b.report, err
+		}
+	}
+	if err := b.fill(ctx, fresh); err != nil {
+		return b.report, err
+	}
+	l, err := takeOver(ctx, e.pool, b.p, fresh)
+	if err != nil {
+		return b.report, err
+	}
+	if err := b.compare(ctx, l); err != nil {
+		return b.report, err
+	}
+	if err := b.replace(ctx, l); err != nil {
+		return b.report, err
+	}
+	report := b.report
+	b.mu.Lock()
+	b.last = &report
+	b.mu.Unlock()
+	e.options.Logger.Info("projection rebuilt", "projection", b.d.name, "version", b.d.version, "events", report.Events,
+		"rows", report.Rows, "took", report.Total, "blocked", report.Blocked, "different", report.Different)
+	return report, nil
+}
+
+// phase says what is being done now, and returns a function that adds the time
+// it took.
+func (b *builder) phase(name string, done, total int64, took *time.Duration) (over func()) {
+	now := b.engine.options.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.progress = &Progress{Phase: name, Done: done, Total: total, Started: b.began}
+	return func() { *took += b.engine.options.Now().Sub(now) }
+}
+
+func (b *builder) done(position int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.progress.Done = position
+}
+
+// fill makes and fills a schema with all events there are. It is made and
+// filled in one transaction: half a schema is never seen, and the rows need no
+// later vacuum (FREEZE).
+func (b *builder) fill(ctx context.Context, schema string) (err error) {
+	upto, err := b.engine.log.Head(ctx)
+	if err != nil {
+		return err
+	}
+	tables := b.p.folder(schema, true)
+	over := b.phase("reading", 0, upto, &b.report.Reading)
+	if upto, err = b.read(ctx, tables, upto); err != nil {
+		return err
+	}
+	over()
+	b.report.Position = upto
+	defer b.phase("copying", upto, upto, &b.report.Copying)()
+	defer func() {
+		if err != nil && !b.pg.IsClosed() && b.pg.TxStatus() != 'I' {
+			script(context.WithoutCancel(ctx), b.pg, "ROLLBACK")
+		}
+	}()
+	err = script(ctx, b.pg, fmt.Sprintf("BEGIN; CREATE SCHEMA %s; SET LOCAL search_path TO %[1]s; CREATE TABLE gate (); %s", schema, b.d.schema))
+	if err != nil {
+		return err
+	}
+	for _, t := range tables.set().tables {
+		rows, err := t.copy(ctx, b.pg)
+		if err != nil {
+			return fmt.Errorf("table %s: %w", t.title(), err)
+		}
+		b.report.Rows += rows
+	}
+	if err := script(ctx, b.pg, b.d.indexes); err != nil {
+		return err
+	}
+	for _, t := range tables.set().tables {
+		if err := script(ctx, b.pg, "ANALYZE "+t.title()); err != nil {
+			return err
+		}
+	}
+	err = script(ctx, b.pg, fmt.Sprintf("INSERT INTO projection.checkpoint VALUES ('%s', %d, nextval('projection.epoch')); SET LOCAL search_path TO DEFAULT", schema, upto))
+	if err != nil {
+		return err
+	}
+	if schema == b.schema {
+		if err := b.engine.makeViews(ctx, b.conn.Conn(), b.d.name, true); err != nil {
+			return err
+		}
+	}
+	return script(ctx, b.pg, "COMMIT")
+}
+
+// read folds the log up to a position, all rows in memory. Pages are read and
+// decoded by several readers and folded in order. If there are more rows than
+// may be in memory, it ends early and says where.
+func (b *builder) read(ctx context.Context, tables folder, upto int64) (int64, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	const size = 10_000
+	type page struct {
+		events []Event
+		upto   int64
+		err    error
+	}
+	pages := make(chan chan page, b.engine.options.Readers)
+	go func() {
+		defer close(pages)
+		for after := int64(0); after < upto; after += size {
+			c := make(chan page, 1)
+			select {
+			case pages <- c:
+			case <-ctx.Done():
+				return
+			}
+			go func() {
+				to := min(after+size, upto)
+				events, err := b.engine.log.Read(ctx, after, to, b.d.types)
+				c <- page{events, to, err}
+			}()
+		}
+	}()
+	var at int64
+	for c := range pages {
+		var p page
+		select {
+		case p = <-c:
+		case <-ctx.Done():
+			return at, ctx.Err()
+		}
+		if p.err == nil {
+			p.err = tables.fold(p.events).orNil()
+		}
+		if p.err != nil {
+			return at, p.err
+		}
+		at = p.upto
+		b.report.Events += int64(len(p.events))
+		b.done(at)
+		if tables.set().size() > b.engine.options.Rows {
+			return at, nil
+		}
+	}
+	return at, ctx.Err()
+}
+
+// catchUp applies events by large pages.
+func (b *builder) catchUp(ctx context.Context, l *live, upto int64) error {
+	defer b.phase("catching up", l.position, upto, &b.report.CatchingUp)()
+	for l.position < upto {
+		to := min(upto, l.position+100_000)
+		events, err := b.engine.log.Read(ctx, l.position, to, b.d.types)
+		if err != nil {
+			return err
+		}
+		if err := l.apply(ctx, events, to); err != nil {
+			return err
+		}
+		b.report.Events += int64(len(events))
+		b.done(to)
+	}
+	return nil
+}
+
+// compare compares the tables in use with those of l, both as they stand at one
+// position. If those in use are behind, there is none.
+func (b *builder) compare(ctx context.Context, l *live) error {
+	tx, err := b.engine.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	var position int64
+	if err := tx.QueryRow(ctx, "SELECT position FROM projection.checkpoint WHERE schema = $1", b.schema).Scan(&position); err != nil {
+		return err
+	}
+	if position < l.position {
+		return nil
+	}
+	over := b.phase("comparing", l.position, position, &b.report.Comparing)
+	tables := l.tables.set().tables
+	used, err := hashes(ctx, tx, b.schema, tables)
+	if err != nil {
+		return err
+	}
+	over()
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	if err := b.catchUp(ctx, l, position); err != nil {
+		return err
+	}
+	defer b.phase("comparing", position, position, &b.report.Comparing)()
+	fresh, err := hashes(ctx, b.engine.pool, l.schema, tables)
+	if err != nil {
+		return err
+	}
+	for i, t := range tables {
+		if used[i] != fresh[i] {
+			b.report.Different = append(b.report.Different, t.title())
+		}
+	}
+	b.report.Compared = true
+	return nil
+}
+
+// hashes returns the number of rows of each table and the sum of their hashes,
+// in which the order of rows does not matter.
+func hashes(ctx context.Context, db interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}, schema string, tables []table) ([]string, error) {
+	all := make([]string, len(tables))
+	for i, t := range tables {
+		err := db.QueryRow(ctx, fmt.Sprintf("SELECT count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM %s.%s AS t", schema, t.title())).Scan(&all[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,54 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// retirement is how long tables that were replaced are kept.
+const retirement = 24 * time.Hour
+
+// retire waits until there are retired tables, and takes them over as long as
+// they may be needed: they follow the log, so that going back to them loses
+// nothing and nobody who was erased stays in them. It drops what is too old.
+// It returns nil if there is nothing to keep and somebody said to look again.
+func (r *runner) retire(ctx context.Context) (*live, error) {
+	old := r.engine.options.Now().Add(-retirement)
+	rows, err := r.engine.pool.Query(ctx, `SELECT schema FROM projection.checkpoint WHERE retired_at < $1 AND schema ~ $2`,
+		old, fmt.Sprintf("^rm_%s_v[0-9]+(_old)?$", r.d.name))
+	if err != nil {
+		return nil, err
+	}
+	schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	for _, schema := range schemas {
+		if err := drop(ctx, r.engine.pool, schema); err != nil {
+			return nil, err
+		}
+		r.engine.options.Logger.Info("retired tables dropped", "schema", schema)
+	}
+	l, err := takeOver(ctx, r.engine.pool, r.p, r.schema)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return l, err
+	}
+	select {
+	case <-r.kicked:
+	case <-time.After(time.Hour):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return nil, nil
+}
+
+// retireOthers notes that the tables of other versions are not needed for long.
+func (e *Engine) retireOthers(ctx context.Context, r *runner) error {
+	_, err := e.pool.Exec(ctx, `UPDATE projection.checkpoint SET retired_at = $1 WHERE retired_at IS NULL AND schema <> $2 AND schema ~ $3`,
+		e.options.Now(), r.schema, fmt.Sprintf("^rm_%s_v[0-9]+$", r.d.name))
+	return err
+}

@@ -1,0 +1,129 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// replace brings the tables of l to the head of the log and swaps them in.
+func (b *builder) replace(ctx context.Context, l *live) error {
+	e := b.engine
+	for {
+		head, err := e.log.Head(ctx)
+		if err != nil {
+			return err
+		}
+		close := head-l.position < 1000
+		if err := b.catchUp(ctx, l, head); err != nil {
+			return err
+		}
+		if close { // the rest is little
+			break
+		}
+	}
+	var swapping time.Duration
+	over := b.phase("swapping", l.position, l.position, &swapping)
+	defer over()
+	// Queries that read the old tables are waited for, and new ones wait behind
+	// the swap: not for long, but longer each time.
+	for patience, tries := 25*time.Millisecond, 1; ; patience, tries = min(2*patience, time.Second), tries+1 {
+		err := b.swap(ctx, l, patience)
+		var pg *pgconn.PgError
+		if err == nil {
+			break
+		}
+		if !errors.As(err, &pg) || pg.Code != "55P03" && pg.Code != "40P01" || tries == 60 {
+			return fmt.Errorf("swap: %w", err)
+		}
+		sleep(ctx, 100*time.Millisecond)
+	}
+	b.kick()
+	b.retired.kick()
+	b.report.Total = e.options.Now().Sub(b.began)
+	return nil
+}
+
+// swap puts the tables of l in the place of those in use, in one transaction.
+// Events that the old have and the new have not are applied under the lock.
+func (b *builder) swap(ctx context.Context, l *live, patience time.Duration) (err error) {
+	defer func() {
+		if err != nil && !b.pg.IsClosed() && b.pg.TxStatus() != 'I' {
+			script(context.WithoutCancel(ctx), b.pg, "ROLLBACK")
+		}
+	}()
+	var upto int64
+	err = send(ctx, b.pg, []statement{{sql: "BEGIN"}, {sql: fmt.Sprintf("SET LOCAL lock_timeout = %d", patience.Milliseconds())}, {
+		sql:  "SELECT position FROM projection.checkpoint WHERE schema = $1 FOR UPDATE", // the old runner waits here
+		args: [][]byte{[]byte(b.schema)},
+		take: func(v [][]byte) { upto = integer(v[0]) },
+	}})
+	if err != nil {
+		return err
+	}
+	events, err := b.engine.log.Read(ctx, l.position, upto, b.d.types)
+	if err != nil {
+		return err
+	}
+	position, saved := l.position, l.saved
+	defer func() {
+		if err != nil {
+			l.position, l.saved = position, saved
+		}
+	}()
+	if err = l.applyOn(ctx, b.pg, events, max(upto, l.position), nil, nil); err != nil {
+		return err
+	}
+	started := b.engine.options.Now()
+	if err = script(ctx, b.pg, "LOCK TABLE "+b.schema+".gate IN ACCESS EXCLUSIVE MODE"); err != nil {
+		return err
+	}
+	rename := func(from, to, retired string) string {
+		return fmt.Sprintf("ALTER SCHEMA %s RENAME TO %s; UPDATE projection.checkpoint SET schema = '%[2]s', epoch = nextval('projection.epoch'), retired_at = %s WHERE schema = '%[1]s';", from, to, retired)
+	}
+	now := "'" + started.UTC().Format(time.RFC3339Nano) + "'"
+	if err = script(ctx, b.pg, rename(b.schema, b.schema+"_out", now)+rename(l.schema, b.schema, "NULL")+rename(b.schema+"_out", b.schema+"_old", now)); err != nil {
+		return err
+	}
+	if err = b.engine.makeViews(ctx, b.conn.Conn(), b.d.name, true); err != nil {
+		return err
+	}
+	if err = script(ctx, b.pg, "COMMIT"); err != nil {
+		return err
+	}
+	b.report.Blocked = b.engine.options.Now().Sub(started)
+	return nil
+}
+
+// Rollback puts back the tables that the last rebuild replaced. They have been
+// kept up to date. Those in use become the ones to go back to.
+func (e *Engine) Rollback(ctx context.Context, name string) error {
+	r := e.runners[name]
+	if r == nil {
+		return ErrUnknown
+	}
+	b, err := e.begin(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer b.end()
+	l, err := takeOver(ctx, e.pool, r.p, r.schema+"_old")
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNoRollback
+	}
+	if err != nil {
+		return err
+	}
+	return b.replace(ctx, l)
+}
+
+// drop removes a schema and its checkpoint, if they are there.
+func drop(ctx context.Context, pool *pgxpool.Pool, schema string) error {
+	_, err := pool.Exec(ctx, fmt.Sprintf("BEGIN; DELETE FROM projection.checkpoint WHERE schema = '%s'; DROP SCHEMA IF EXISTS %[1]s CASCADE; COMMIT", schema))
+	return err
+}

@@ -1,0 +1,77 @@
+package projections
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// refreshViews makes views whose text has changed since they were made.
+func (e *Engine) refreshViews(ctx context.Context, name string) error {
+	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
+		return e.makeViews(ctx, tx.Conn(), name, false)
+	})
+}
+
+// makeViews makes the views that read a projection, in the transaction that
+// conn is in. A view is made when all
+// projections that it reads have tables. Unless anew, one that is there and
+// has the same text is left.
+func (e *Engine) makeViews(ctx context.Context, conn *pgx.Conn, name string, anew bool) error {
+	// Two projections that one view reads may be built at the same time: who
+	// comes second sees both.
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext('zurnals views'))"); err != nil {
+		return err
+	}
+	var pairs []string
+	for _, n := range e.names {
+		pairs = append(pairs, "{"+n+"}", e.runners[n].schema)
+	}
+	schemas := strings.NewReplacer(pairs...)
+	for _, owner := range e.names {
+		for _, v := range e.runners[owner].d.views {
+			if owner != name && !strings.Contains(v.Query, "{"+name+"}") {
+				continue
+			}
+			if err := e.makeView(ctx, conn, v, schemas.Replace(v.Query), anew); err != nil {
+				return fmt.Errorf("view analytics.%s: %w", v.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) makeView(ctx context.Context, conn *pgx.Conn, v View, query string, anew bool) error {
+	for _, n := range e.names {
+		if !strings.Contains(v.Query, "{"+n+"}") {
+			continue
+		}
+		var there bool
+		err := conn.QueryRow(ctx, "SELECT true FROM projection.checkpoint WHERE schema = $1", e.runners[n].schema).Scan(&there)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // made with the last of them
+		}
+		if err != nil {
+			return err
+		}
+	}
+	mark := fmt.Sprintf("%x", sha256.Sum256([]byte(query)))
+	if !anew {
+		var same bool
+		err := conn.QueryRow(ctx, "SELECT coalesce(obj_description(to_regclass($1), 'pg_class') = $2, false)", "analytics."+v.Name, mark).Scan(&same)
+		if err != nil || same {
+			return err
+		}
+	}
+	// A security barrier: the functions of who asks do not see the rows that
+	// the view leaves out.
+	_, err := conn.Exec(ctx, fmt.Sprintf(`DROP VIEW IF EXISTS analytics.%s;
+CREATE VIEW analytics.%[1]s WITH (security_barrier) AS %s;
+COMMENT ON VIEW analytics.%[1]s IS '%s';
+GRANT SELECT ON analytics.%[1]s TO zurnals_analyst`, v.Name, query, mark))
+	return err
+}
