@@ -45,7 +45,7 @@ func newCluster(cfg Config) (cluster, error) {
 	if err != nil {
 		return cluster{}, err
 	}
-	server, caller, err := accounts(cfg.RunAs)
+	server, caller, err := accounts(dir, cfg.RunAs)
 	if err != nil {
 		return cluster{}, err
 	}
@@ -74,8 +74,9 @@ func newCluster(cfg Config) (cluster, error) {
 }
 
 // accounts finds the server's user and the caller's name. PostgreSQL refuses to
-// run as root.
-func accounts(runAs string) (server account, caller string, err error) {
+// run as root; then an existing data directory keeps the user it has, even when
+// a better one has come to the machine since.
+func accounts(dir, runAs string) (server account, caller string, err error) {
 	me, err := user.Current()
 	if err != nil {
 		return account{}, "", err
@@ -84,7 +85,11 @@ func accounts(runAs string) (server account, caller string, err error) {
 		return account{name: me.Username, uid: os.Geteuid(), gid: os.Getegid()}, me.Username, nil
 	}
 	names := []string{"postgres", "nobody"}
-	if runAs != "" {
+	if info, err := os.Stat(filepath.Join(dir, "PG_VERSION")); err == nil {
+		if owner, err := user.LookupId(strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Uid))); err == nil {
+			names = []string{owner.Username}
+		}
+	} else if runAs != "" {
 		names = []string{runAs}
 	}
 	for _, name := range names {

@@ -22,22 +22,34 @@ var server = sync.OnceValues(func() (embedpg.Address, error) {
 	if socket := os.Getenv(SocketEnv); socket != "" {
 		return embedpg.Address{Socket: socket}, nil
 	}
-	s, _, err := StartServer(context.Background())
+	s, _, err := StartServer(context.Background(), Fast)
 	if err != nil {
 		return embedpg.Address{}, err
 	}
 	return s.Address, nil
 })
 
+// Durability says what a test server does for its data.
+type Durability bool
+
+const (
+	Fast    Durability = false // in memory if it fits, no fsync
+	Durable Durability = true  // on the disk with fsync, as in earnest: for benchmarks
+)
+
 // StartServer starts a server for tests in a folder of its own, which is
 // removed by the next run, or by the caller after Stop.
-func StartServer(ctx context.Context) (s *embedpg.Server, dir string, err error) {
+func StartServer(ctx context.Context, d Durability) (s *embedpg.Server, dir string, err error) {
 	sweep()
-	dir, err = TempDir(tempPrefix)
+	if d == Durable {
+		dir, err = tempDir("/tmp", tempPrefix)
+	} else {
+		dir, err = TempDir(tempPrefix)
+	}
 	if err != nil {
 		return nil, "", err
 	}
-	s, err = embedpg.Start(ctx, embedpg.Config{DataDir: filepath.Join(dir, "pg"), Fast: true})
+	s, err = embedpg.Start(ctx, embedpg.Config{DataDir: filepath.Join(dir, "pg"), Fast: d == Fast})
 	if err != nil {
 		return nil, "", errors.Join(err, os.RemoveAll(dir))
 	}
@@ -57,6 +69,10 @@ func TempDir(prefix string) (string, error) {
 	if err := syscall.Statfs(tempBases[0], &fs); err == nil && int64(fs.Bavail)*fs.Bsize >= enough {
 		base = tempBases[0]
 	}
+	return tempDir(base, prefix)
+}
+
+func tempDir(base, prefix string) (string, error) {
 	dir, err := os.MkdirTemp(base, prefix)
 	if err != nil {
 		return "", err
