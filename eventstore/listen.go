@@ -1,0 +1,105 @@
+package eventstore
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// floor is how often the head is asked for when nothing is heard.
+	floor = time.Second
+	// sweepEvery is how often old commands are forgotten.
+	sweepEvery = time.Hour
+	sweepChunk = 10_000
+)
+
+// listen raises the head for what other processes append.
+func (p *Postgres) listen(ctx context.Context) {
+	for wait := 50 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, floor) {
+		if conn, err := connect(ctx, p.pool.Config().ConnConfig, map[string]string{"application_name": "zurnals listen"}); err == nil {
+			if p.hear(ctx, conn) {
+				wait = 50 * time.Millisecond
+			}
+			conn.Close(context.WithoutCancel(ctx))
+		}
+		pause(ctx, wait)
+	}
+}
+
+// hear listens on a connection until it breaks, and tells whether it ever worked.
+func (p *Postgres) hear(ctx context.Context, conn *pgx.Conn) (worked bool) {
+	if _, err := conn.Exec(ctx, `LISTEN es_head`); err != nil {
+		return false
+	}
+	for ask := true; ; {
+		if ask { // at first, and when it has been quiet: a notification may be lost
+			var head int64
+			if err := conn.QueryRow(ctx, `SELECT position FROM es.head`).Scan(&head); err != nil {
+				return worked
+			}
+			p.head.raise(head)
+			worked = true
+		}
+		quiet, cancel := context.WithTimeout(ctx, floor)
+		n, err := conn.WaitForNotification(quiet)
+		cancel()
+		switch {
+		case err == nil:
+			if head, err := strconv.ParseInt(n.Payload, 10, 64); err == nil {
+				p.head.raise(head)
+			}
+			ask = false
+		case ctx.Err() != nil || conn.IsClosed():
+			return worked
+		default:
+			ask = true
+		}
+	}
+}
+
+// upkeep makes partitions ahead of the head and forgets old commands.
+func (p *Postgres) upkeep(ctx context.Context) {
+	var swept time.Time
+	for ctx.Err() == nil {
+		var size, next int64
+		err := p.pool.QueryRow(ctx, `SELECT partition_size, es.prepare_partitions(partition_size) FROM es.layout`).Scan(&size, &next)
+		if err == nil && time.Since(swept) >= sweepEvery {
+			if err = p.sweep(ctx); err == nil {
+				swept = time.Now()
+			}
+		}
+		if err != nil {
+			pause(ctx, floor)
+			continue
+		}
+		// Less than a whole partition is left from here on.
+		until, cancel := context.WithTimeout(ctx, sweepEvery)
+		_ = p.head.wait(until, next-size)
+		cancel()
+	}
+}
+
+// sweep forgets commands in chunks, so that no append waits for it.
+func (p *Postgres) sweep(ctx context.Context) error {
+	for {
+		var n int
+		if err := p.pool.QueryRow(ctx, `SELECT es.sweep($1, $2)`, p.clock().Add(-CommandsKept), sweepChunk).Scan(&n); err != nil {
+			return err
+		}
+		if n < sweepChunk {
+			return nil
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
