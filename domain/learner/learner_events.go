@@ -25,18 +25,18 @@ type Event interface {
 type (
 	// Opened says that a pupil has an account, which cannot be used yet.
 	Opened struct {
-		Learner domain.LearnerID `json:"learner"`
-		Student domain.StudentID `json:"student"`
-		School  domain.SchoolID  `json:"school"`
+		Learner domain.LearnerID `json:"learner_id"`
+		Student domain.StudentID `json:"student_id"`
+		School  domain.SchoolID  `json:"school_id"`
 	}
 
 	// CodeIssued says that a code was given to a pupil, to activate the account
 	// with. The code itself is not kept: it is derived when it is shown, and
 	// the log has only its claim.
 	CodeIssued struct {
-		Learner   domain.LearnerID `json:"learner"`
-		Student   domain.StudentID `json:"student"`
-		School    domain.SchoolID  `json:"school"`
+		Learner   domain.LearnerID `json:"learner_id"`
+		Student   domain.StudentID `json:"student_id"`
+		School    domain.SchoolID  `json:"school_id"`
 		Number    int              `json:"number"`
 		ExpiresAt time.Time        `json:"expires_at"`
 
@@ -47,11 +47,11 @@ type (
 	// Activated says that a pupil has chosen a user name and a password, the
 	// latter kept under Credential. Sessions of earlier generations are over.
 	Activated struct {
-		Learner    domain.LearnerID    `json:"learner"`
-		Student    domain.StudentID    `json:"student"`
-		School     domain.SchoolID     `json:"school"`
+		Learner    domain.LearnerID    `json:"learner_id"`
+		Student    domain.StudentID    `json:"student_id"`
+		School     domain.SchoolID     `json:"school_id"`
 		Username   string              `json:"username"`
-		Credential domain.CredentialID `json:"credential"`
+		Credential domain.CredentialID `json:"credential_id"`
 		Generation int                 `json:"generation"`
 
 		Code   string `json:"-"` // given back
@@ -60,8 +60,8 @@ type (
 
 	// SignedIn says that a pupil has signed in.
 	SignedIn struct {
-		Learner domain.LearnerID `json:"learner"`
-		Session domain.SessionID `json:"session"`
+		Learner domain.LearnerID `json:"learner_id"`
+		Session domain.SessionID `json:"session_id"`
 	}
 )
 

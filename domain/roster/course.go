@@ -74,16 +74,16 @@ type CourseEvent interface {
 type (
 	// CourseRegistered says that the source has a course that was not known.
 	CourseRegistered struct {
-		Course   domain.CourseID `json:"course"`
-		School   domain.SchoolID `json:"school"`
+		Course   domain.CourseID `json:"course_id"`
+		School   domain.SchoolID `json:"school_id"`
 		SourceID string          `json:"source_id"`
 		Title    string          `json:"title"`
 	}
 
 	// CourseRenamed says what a course is called now.
 	CourseRenamed struct {
-		Course domain.CourseID `json:"course"`
-		School domain.SchoolID `json:"school"`
+		Course domain.CourseID `json:"course_id"`
+		School domain.SchoolID `json:"school_id"`
 		Title  string          `json:"title"`
 	}
 )

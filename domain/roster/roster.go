@@ -160,25 +160,25 @@ type (
 	// RunBegan says that a run may work on the roster until a time, or later if
 	// it shows that it lives. A run that was there before has lost its place.
 	RunBegan struct {
-		School domain.SchoolID     `json:"school"`
-		Run    domain.RosterSyncID `json:"run"`
+		School domain.SchoolID     `json:"school_id"`
+		Run    domain.RosterSyncID `json:"run_id"`
 		Until  time.Time           `json:"until"`
 	}
 
 	// ChunkApplied says that a run has changed records of pupils, with whom the
 	// school has now.
 	ChunkApplied struct {
-		School   domain.SchoolID     `json:"school"`
-		Run      domain.RosterSyncID `json:"run"`
-		Students []domain.StudentID  `json:"students,omitempty"` // added
+		School   domain.SchoolID     `json:"school_id"`
+		Run      domain.RosterSyncID `json:"run_id"`
+		Students []domain.StudentID  `json:"student_ids,omitempty"` // added
 		Changes
 		Until time.Time `json:"until"`
 	}
 
 	// RunEnded says that other runs may work.
 	RunEnded struct {
-		School domain.SchoolID     `json:"school"`
-		Run    domain.RosterSyncID `json:"run"`
+		School domain.SchoolID     `json:"school_id"`
+		Run    domain.RosterSyncID `json:"run_id"`
 	}
 )
 

@@ -29,8 +29,8 @@ type Details struct {
 // is there from the day From, and no longer on the day Until.
 type Enrolment struct {
 	Record string          `json:"record"` // id of the record in the source
-	Class  domain.ClassID  `json:"class,omitzero"`
-	Course domain.CourseID `json:"course,omitzero"`
+	Class  domain.ClassID  `json:"class_id,omitzero"`
+	Course domain.CourseID `json:"course_id,omitzero"`
 	From   domain.Date     `json:"from"`
 	Until  domain.Date     `json:"until,omitempty"`
 }

@@ -32,32 +32,32 @@ type StudentEvent interface {
 type (
 	// StudentRegistered says that the source has a pupil who was not known.
 	StudentRegistered struct {
-		Student  domain.StudentID `json:"student"`
-		School   domain.SchoolID  `json:"school"`
+		Student  domain.StudentID `json:"student_id"`
+		School   domain.SchoolID  `json:"school_id"`
 		SourceID string           `json:"source_id"`
 		Details
 	}
 
 	// StudentDetailsChanged says how a pupil is described now.
 	StudentDetailsChanged struct {
-		Student domain.StudentID `json:"student"`
-		School  domain.SchoolID  `json:"school"`
+		Student domain.StudentID `json:"student_id"`
+		School  domain.SchoolID  `json:"school_id"`
 		Details
 	}
 
 	// StudentEnrolled says that the source has a pupil in a class or a course.
 	StudentEnrolled struct {
-		Student domain.StudentID `json:"student"`
-		School  domain.SchoolID  `json:"school"`
+		Student domain.StudentID `json:"student_id"`
+		School  domain.SchoolID  `json:"school_id"`
 		Enrolment
 	}
 
 	// EnrolmentRedated corrects the days of the enrolment that began on Began.
 	EnrolmentRedated struct {
-		Student domain.StudentID `json:"student"`
-		School  domain.SchoolID  `json:"school"`
-		Class   domain.ClassID   `json:"class,omitzero"`
-		Course  domain.CourseID  `json:"course,omitzero"`
+		Student domain.StudentID `json:"student_id"`
+		School  domain.SchoolID  `json:"school_id"`
+		Class   domain.ClassID   `json:"class_id,omitzero"`
+		Course  domain.CourseID  `json:"course_id,omitzero"`
 		Began   domain.Date      `json:"began"`
 		From    domain.Date      `json:"from"`
 		Until   domain.Date      `json:"until,omitempty"`
@@ -65,9 +65,9 @@ type (
 
 	// EnrolmentEnded says that a pupil left a class for another one.
 	EnrolmentEnded struct {
-		Student domain.StudentID `json:"student"`
-		School  domain.SchoolID  `json:"school"`
-		Class   domain.ClassID   `json:"class"`
+		Student domain.StudentID `json:"student_id"`
+		School  domain.SchoolID  `json:"school_id"`
+		Class   domain.ClassID   `json:"class_id"`
 		Began   domain.Date      `json:"began"`
 		Until   domain.Date      `json:"until"`
 	}

@@ -63,7 +63,7 @@ type Report struct {
 	Warnings int       `json:"warnings,omitempty"`
 	Problems []Problem `json:"problems,omitempty"` // the first of both
 
-	Missing []domain.StudentID `json:"missing,omitempty"` // the first of NotInFile
+	Missing []domain.StudentID `json:"missing_ids,omitempty"` // the first of NotInFile
 }
 
 // Bounds of the lists in a Report, which is one event.
@@ -168,23 +168,23 @@ type SyncEvent interface {
 type (
 	// SyncStarted says that a run has something to change.
 	SyncStarted struct {
-		Run    domain.RosterSyncID `json:"run"`
-		School domain.SchoolID     `json:"school"`
+		Run    domain.RosterSyncID `json:"run_id"`
+		School domain.SchoolID     `json:"school_id"`
 		File   string              `json:"file"` // SHA-256
 	}
 
 	// SyncCompleted says that the records of the school are as the file has them.
 	SyncCompleted struct {
-		Run    domain.RosterSyncID `json:"run"`
-		School domain.SchoolID     `json:"school"`
+		Run    domain.RosterSyncID `json:"run_id"`
+		School domain.SchoolID     `json:"school_id"`
 		File   string              `json:"file"`
 		Report
 	}
 
 	// SyncFailed says that a run has stopped. What it had changed stays.
 	SyncFailed struct {
-		Run    domain.RosterSyncID `json:"run"`
-		School domain.SchoolID     `json:"school"`
+		Run    domain.RosterSyncID `json:"run_id"`
+		School domain.SchoolID     `json:"school_id"`
 		Cause  string              `json:"cause"`
 	}
 )
