@@ -43,7 +43,7 @@ tour: setup build
 test: check test-go tour
 
 check:
-	@unformatted=$$($(GOFMT) -l $$(git ls-files '*.go')); \
+	@unformatted=$$($(GOFMT) -l .); \
 	  if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 
