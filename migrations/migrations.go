@@ -142,33 +142,34 @@ func makeRoles(ctx context.Context, conn *pgx.Conn) error {
 // of a numbered migration because neither a cloned nor a restored database
 // keeps such rights.
 func Grant(ctx context.Context, conn *pgx.Conn) error {
-	var db string
-	var granted bool
+	db, granted, err := readGrants(ctx, conn)
+	if err != nil || granted {
+		return err
+	}
+	name := pgx.Identifier{db}.Sanitize()
 	// CREATE: zurnals_app makes and owns the schemas of its read models.
-	if err := conn.QueryRow(ctx, `
+	if _, err := conn.Exec(ctx, "REVOKE CREATE, TEMPORARY ON DATABASE "+name+" FROM PUBLIC;"+
+		"GRANT CONNECT, CREATE, TEMPORARY ON DATABASE "+name+" TO zurnals_app;"+
+		"GRANT CONNECT ON DATABASE "+name+" TO zurnals_analyst"); err != nil && !isDenied(err) {
+		return err
+	}
+	// Whoever may not grant gets a warning only, so look again.
+	if _, granted, err = readGrants(ctx, conn); err != nil || granted {
+		return err
+	}
+	return fmt.Errorf("this user does not own the database %s; an administrator of the server must run:\nALTER DATABASE %s OWNER TO %s;",
+		db, name, pgx.Identifier{conn.Config().User}.Sanitize())
+}
+
+func readGrants(ctx context.Context, conn *pgx.Conn) (db string, granted bool, err error) {
+	err = conn.QueryRow(ctx, `
 		SELECT current_database(),
 		       has_database_privilege('zurnals_app', current_database(), 'CREATE')
 		   AND has_database_privilege('zurnals_app', current_database(), 'CONNECT')
 		   AND has_database_privilege('zurnals_app', current_database(), 'TEMPORARY')
 		   AND has_database_privilege('zurnals_analyst', current_database(), 'CONNECT')
-		   AND NOT has_database_privilege('zurnals_analyst', current_database(), 'TEMPORARY')`).Scan(&db, &granted); err != nil {
-		return err
-	}
-	if granted {
-		return nil
-	}
-	name := pgx.Identifier{db}.Sanitize()
-	statements := "REVOKE CREATE, TEMPORARY ON DATABASE " + name + " FROM PUBLIC;\n" +
-		"GRANT CONNECT, CREATE, TEMPORARY ON DATABASE " + name + " TO zurnals_app;\n" +
-		"GRANT CONNECT ON DATABASE " + name + " TO zurnals_analyst;"
-	if _, err := conn.Exec(ctx, statements); err != nil {
-		if isDenied(err) {
-			return fmt.Errorf("this user does not own the database %s; an administrator of the server must make it the owner:\n"+
-				"ALTER DATABASE %s OWNER TO %s;", db, name, pgx.Identifier{conn.Config().User}.Sanitize())
-		}
-		return err
-	}
-	return nil
+		   AND NOT has_database_privilege('zurnals_analyst', current_database(), 'TEMPORARY')`).Scan(&db, &granted)
+	return db, granted, err
 }
 
 func isDenied(err error) bool {

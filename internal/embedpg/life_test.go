@@ -50,7 +50,7 @@ func TestLifeOfAServer(t *testing.T) {
 	}
 	for _, installed := range found {
 		t.Run(fmt.Sprintf("PostgreSQL %d", installed.Major), func(t *testing.T) {
-			cfg := embedpg.Config{DataDir: newDataDir(t), BinDir: installed.BinDir, Fast: true}
+			cfg := embedpg.Config{DataDir: pgtest.DataDir(t), BinDir: installed.BinDir, Fast: true}
 
 			cold := time.Now()
 			s := start(t, cfg)
@@ -78,7 +78,7 @@ func TestLifeOfAServer(t *testing.T) {
 }
 
 func TestEachRoleComesInAndIsNoSuperuser(t *testing.T) {
-	s := start(t, embedpg.Config{DataDir: newDataDir(t), Fast: true})
+	s := start(t, embedpg.Config{DataDir: pgtest.DataDir(t), Fast: true})
 	for _, role := range []string{embedpg.Owner, embedpg.App, embedpg.Analyst} {
 		got := query(t, s, role, "SELECT rolname || ' ' || rolsuper || rolcreaterole || rolcreatedb FROM pg_roles WHERE rolname = current_user")
 		if want := role + " falsefalsefalse"; !slices.Equal(got, []string{want}) {
@@ -101,7 +101,7 @@ func TestServerSortsLatvian(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, installed := range found {
-		s := start(t, embedpg.Config{DataDir: newDataDir(t), BinDir: installed.BinDir, Fast: true})
+		s := start(t, embedpg.Config{DataDir: pgtest.DataDir(t), BinDir: installed.BinDir, Fast: true})
 		got := query(t, s, embedpg.App, `SELECT n FROM (VALUES ('Zvaigzne'),('Čakste'),('Cālis'),('Šmits'),('Sams'),('Ģirts'),('Gatis'),
 			('Ābols'),('Abava'),('Ķirsis'),('Kalns'),('Žagata'),('Lūsis'),('Ļaudis'),('Ņina'),('Nora')) v(n) ORDER BY n COLLATE "lv-x-icu"`)
 		want := []string{"Abava", "Ābols", "Cālis", "Čakste", "Gatis", "Ģirts", "Kalns", "Ķirsis", "Lūsis", "Ļaudis", "Nora", "Ņina", "Sams", "Šmits", "Zvaigzne", "Žagata"}
@@ -115,7 +115,7 @@ func TestServerSortsLatvian(t *testing.T) {
 }
 
 func TestASecondServerOnTheSameDirectoryIsRefused(t *testing.T) {
-	cfg := embedpg.Config{DataDir: newDataDir(t), Fast: true}
+	cfg := embedpg.Config{DataDir: pgtest.DataDir(t), Fast: true}
 	if _, running := embedpg.Running(cfg.DataDir); running {
 		t.Error("a server that was never started is said to run")
 	}
@@ -138,7 +138,7 @@ func TestASecondServerOnTheSameDirectoryIsRefused(t *testing.T) {
 
 func TestACrashedServerIsStartedAgain(t *testing.T) {
 	var log lines
-	cfg := embedpg.Config{DataDir: newDataDir(t), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	cfg := embedpg.Config{DataDir: pgtest.DataDir(t), Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	s := start(t, cfg)
 	run(t, s, embedpg.Owner, "CREATE TABLE keep (x int)")
 	for range 2 {
@@ -169,7 +169,7 @@ func TestACrashedServerIsStartedAgain(t *testing.T) {
 }
 
 func TestAServerThatCannotStartAnyMoreEndsForGood(t *testing.T) {
-	cfg := embedpg.Config{DataDir: newDataDir(t), Fast: true, Params: map[string]string{"shared_buffers": "no number"}}
+	cfg := embedpg.Config{DataDir: pgtest.DataDir(t), Fast: true, Params: map[string]string{"shared_buffers": "no number"}}
 	_, err := embedpg.Start(t.Context(), cfg)
 	if err == nil || !strings.Contains(err.Error(), "shared_buffers") {
 		t.Errorf("the start gave %v; want the server's own words", err)
@@ -180,7 +180,7 @@ func TestAServerThatCannotStartAnyMoreEndsForGood(t *testing.T) {
 
 // Nothing is left of a process that was killed, and what it had committed is there.
 func TestTheServerEndsWithItsKilledParent(t *testing.T) {
-	cfg := embedpg.Config{DataDir: newDataDir(t)}
+	cfg := embedpg.Config{DataDir: pgtest.DataDir(t)}
 	holder := exec.Command(os.Args[0], "-test.run=^$")
 	holder.Env = append(os.Environ(), holdEnv+"="+cfg.DataDir)
 	out, err := holder.StdoutPipe()
@@ -226,7 +226,7 @@ func TestTheServerEndsWithItsKilledParent(t *testing.T) {
 
 // A stop that must not take longer is an immediate one; the next start recovers.
 func TestAHastyStopLosesNothing(t *testing.T) {
-	cfg := embedpg.Config{DataDir: newDataDir(t)}
+	cfg := embedpg.Config{DataDir: pgtest.DataDir(t)}
 	s := start(t, cfg)
 	run(t, s, embedpg.Owner, "CREATE TABLE keep AS SELECT 7 AS x")
 	now, cancel := context.WithCancel(context.Background())
@@ -243,7 +243,7 @@ func TestAHastyStopLosesNothing(t *testing.T) {
 
 // What an interrupted initdb left behind is no obstacle.
 func TestHalfMadeClustersAreMadeAnew(t *testing.T) {
-	dir := newDataDir(t)
+	dir := pgtest.DataDir(t)
 	if err := os.MkdirAll(filepath.Join(dir+".init", "base"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -251,16 +251,6 @@ func TestHalfMadeClustersAreMadeAnew(t *testing.T) {
 	if _, err := os.Stat(dir + ".init"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the half-made cluster is still there: %v", err)
 	}
-}
-
-func newDataDir(t *testing.T) string {
-	t.Helper()
-	base, err := pgtest.TempDir("zurnals-embedpg-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(base) })
-	return filepath.Join(base, "pg")
 }
 
 func start(t *testing.T, cfg embedpg.Config) *embedpg.Server {

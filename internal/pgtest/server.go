@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 
 	"zurnals/internal/embedpg"
 )
@@ -70,6 +71,18 @@ func TempDir(prefix string) (string, error) {
 		base = tempBases[0]
 	}
 	return tempDir(base, prefix)
+}
+
+// DataDir names a data directory for a test that runs a server itself. Its
+// folder is removed at the end of the test.
+func DataDir(t testing.TB) string {
+	t.Helper()
+	base, err := TempDir(tempPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(base) })
+	return filepath.Join(base, "pg")
 }
 
 func tempDir(base, prefix string) (string, error) {
