@@ -150,7 +150,7 @@ func (c *call) send(ctx context.Context, conn *pgx.Conn, p *Postgres, group []*p
 	var versions, rejected, reason, item, actual []int32
 	var holder []string
 	err := conn.QueryRow(ctx, `SELECT * FROM es.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-		$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)`,
+		$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)`,
 		p.clock(), c.command, c.fingerprint, c.events,
 		c.wReq, c.wStream, c.wExpected, c.wOffset, c.wN,
 		c.eReq, c.eWrite, c.eOffset, c.eStream, c.eVersion, c.eID, c.eType, c.eSchema, c.eMeta, c.eData,

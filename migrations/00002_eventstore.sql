@@ -205,13 +205,13 @@ BEGIN
 
   IF cardinality(c_req) > 0 THEN
     WITH now AS (
-      SELECT c.req, c.n::int, c.stream, c.from_stream, (SELECT k.stream FROM es.claim k WHERE k.kind = c.kind AND k.hash = c.hash) AS holder
+      SELECT c.req, c.n::int, c.stream, c.from_stream, (SELECT k.stream FROM es.claim k WHERE k.kind = c.kind AND k.hash = c.hash) AS held_by
       FROM unnest(c_req, c_kind, c_hash, c_stream, c_take, c_from) WITH ORDINALITY c(req, kind, hash, stream, take, from_stream, n)
       WHERE c.take),
     bad AS (
-      SELECT DISTINCT ON (c.req) c.req, c.n, c.holder FROM now c
-      WHERE c.holder <> c.stream AND c.holder <> c.from_stream AND c.req <> ALL (rejected) ORDER BY c.req, c.n)
-    SELECT rejected || array_agg(b.req), reason || array_agg(5), item || array_agg(b.n), actual || array_agg(0), holder || array_agg(b.holder)
+      SELECT DISTINCT ON (c.req) c.req, c.n, c.held_by FROM now c
+      WHERE c.held_by <> c.stream AND c.held_by <> c.from_stream AND c.req <> ALL (rejected) ORDER BY c.req, c.n)
+    SELECT rejected || array_agg(b.req), reason || array_agg(5), item || array_agg(b.n), actual || array_agg(0), holder || array_agg(b.held_by)
     INTO rejected, reason, item, actual, holder FROM bad b;
   END IF;
 
