@@ -37,6 +37,7 @@ type Options struct {
 	Readers int              // of the log in a rebuild: one per processor
 	Now     func() time.Time // the clock, for durations and for how long retired tables are kept; none: the log's
 	Logger  *slog.Logger
+	Partial bool // views that read projections that are not there are left out: for tests of one
 }
 
 // An Engine keeps all projections of the program up to date. All its methods
@@ -89,6 +90,9 @@ func Open(pool *pgxpool.Pool, log Log, options Options, projections ...Any) (*En
 		e.names = append(e.names, d.name)
 	}
 	slices.Sort(e.names)
+	if missing := e.unknownInViews(); missing != "" && !options.Partial {
+		return nil, fmt.Errorf("projections: %s", missing)
+	}
 	return e, nil
 }
 
@@ -112,7 +116,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.mu.Unlock()
 	var all sync.WaitGroup
 	all.Go(func() {
-		e.patiently(ctx, func() error { return e.feed.run(ctx) }, func(err error) {
+		e.patiently(ctx, e.feed.at, func() error { return e.feed.run(ctx) }, func(err error) {
 			e.options.Logger.Warn("projections cannot read the log", "error", err)
 		})
 	})
@@ -127,20 +131,24 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// patiently repeats work that fails, less and less often, until ctx is done.
-func (e *Engine) patiently(ctx context.Context, work func() error, failed func(error)) {
+// patiently repeats work until ctx is done; while it fails and gets nowhere,
+// less and less often.
+func (e *Engine) patiently(ctx context.Context, at func() int64, work func() error, failed func(error)) {
 	const least, most = 50 * time.Millisecond, 5 * time.Second
-	for pause := least; ctx.Err() == nil; pause = min(2*pause, most) {
+	for pause := least; ctx.Err() == nil; {
+		before := at()
 		err := work()
 		if ctx.Err() != nil {
 			return
 		}
-		if err == nil {
+		if err == nil || at() != before {
 			pause = least
-			continue
 		}
-		failed(err)
-		sleep(ctx, pause)
+		if err != nil {
+			failed(err)
+			sleep(ctx, pause)
+			pause = min(2*pause, most)
+		}
 	}
 }
 

@@ -304,7 +304,7 @@ func (b *builder) catchUp(ctx context.Context, l *live, upto int64) error {
 }
 
 // compare compares the tables in use with those of l, both as they stand at one
-// position. If those in use are behind, there is none.
+// position. If those in use are behind, there is no such position.
 func (b *builder) compare(ctx context.Context, l *live) error {
 	tx, err := b.engine.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
@@ -316,7 +316,10 @@ func (b *builder) compare(ctx context.Context, l *live) error {
 		return err
 	}
 	if position < l.position {
-		return nil
+		missed, err := b.engine.log.Read(ctx, position, l.position, b.d.types)
+		if len(missed) > 0 || err != nil {
+			return err
+		}
 	}
 	over := b.phase("comparing", l.position, position, &b.report.Comparing)
 	tables := l.tables.set().tables

@@ -41,7 +41,7 @@ func newRunner(e *Engine, p Any, d declaration) *runner {
 // run works until ctx is done.
 func (r *runner) run(ctx context.Context) {
 	logger := r.engine.options.Logger.With("projection", r.d.name, "version", r.d.version)
-	r.engine.patiently(ctx, func() error {
+	r.engine.patiently(ctx, r.at, func() error {
 		err := r.work(ctx)
 		var found *poison
 		switch {

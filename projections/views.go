@@ -5,10 +5,37 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
+
+// placeholder is the schema of a projection in SQL.
+var placeholder = regexp.MustCompile(`\{([a-z][a-z0-9_]*)\}`)
+
+// reads returns the names of the projections that a view reads.
+func (v View) reads() (names []string) {
+	for _, m := range placeholder.FindAllStringSubmatch(v.Query, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// unknownInViews tells of a view that reads a projection that there is not.
+func (e *Engine) unknownInViews() string {
+	for _, owner := range e.names {
+		for _, v := range e.runners[owner].d.views {
+			for _, name := range v.reads() {
+				if e.runners[name] == nil {
+					return fmt.Sprintf("view %s reads {%s}, which there is not", v.Name, name)
+				}
+			}
+		}
+	}
+	return ""
+}
 
 // refreshViews makes views whose text has changed since they were made.
 func (e *Engine) refreshViews(ctx context.Context, name string) error {
@@ -34,7 +61,7 @@ func (e *Engine) makeViews(ctx context.Context, conn *pgx.Conn, name string, ane
 	schemas := strings.NewReplacer(pairs...)
 	for _, owner := range e.names {
 		for _, v := range e.runners[owner].d.views {
-			if owner != name && !strings.Contains(v.Query, "{"+name+"}") {
+			if owner != name && !slices.Contains(v.reads(), name) {
 				continue
 			}
 			if err := e.makeView(ctx, conn, v, schemas.Replace(v.Query), anew); err != nil {
@@ -46,9 +73,9 @@ func (e *Engine) makeViews(ctx context.Context, conn *pgx.Conn, name string, ane
 }
 
 func (e *Engine) makeView(ctx context.Context, conn *pgx.Conn, v View, query string, anew bool) error {
-	for _, n := range e.names {
-		if !strings.Contains(v.Query, "{"+n+"}") {
-			continue
+	for _, n := range v.reads() {
+		if e.runners[n] == nil {
+			return nil // see Options.Partial
 		}
 		var there bool
 		err := conn.QueryRow(ctx, "SELECT true FROM projection.checkpoint WHERE schema = $1", e.runners[n].schema).Scan(&there)
