@@ -1,0 +1,47 @@
+package httpapi
+
+import "fmt"
+
+// none is the input or output of a route that has none.
+type none struct{}
+
+// made is answered when a thing has been made: where it is, and its id.
+type made struct {
+	Location string `header:"Location"`
+	Body     struct {
+		ID string `json:"id" format:"uuid"`
+	}
+}
+
+// madeAt returns the answer for a thing made at a path below the prefix that
+// ends in its id.
+func madeAt(path string, id fmt.Stringer) *made {
+	m := &made{Location: prefix + path + "/" + id.String()}
+	m.Body.ID = id.String()
+	return m
+}
+
+// A page asks for one page of a list. It is embedded in the input of a route.
+type page struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"how many at most"`
+	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
+	Query  string `query:"q" maxLength:"100" doc:"only those whose name contains this; case and diacritics do not matter"`
+}
+
+// A list is one page of an answer. The items are never null.
+type list[T any] struct {
+	Body struct {
+		Items []T    `json:"items"`
+		Next  string `json:"next,omitempty" doc:"cursor of the next page; absent on the last"`
+	}
+}
+
+// listOf returns a page made of items.
+func listOf[T any](items []T, next string) *list[T] {
+	l := new(list[T])
+	l.Body.Items, l.Body.Next = items, next
+	if items == nil {
+		l.Body.Items = []T{}
+	}
+	return l
+}

@@ -1,0 +1,6 @@
+package httpapi
+
+// routes declares all routes, context by context.
+func (a *API) routes() {
+	a.securityRoutes()
+}
