@@ -60,6 +60,7 @@ const (
 	SeeStudents        Permission = "students.see"
 	IssueLearnerCode   Permission = "students.issue_learner_code"
 	OpenRegister       Permission = "attendance.open_register"
+	ManageRegister     Permission = "attendance.manage_register"
 	SeeRegisters       Permission = "attendance.see_registers"
 	SeeAttendance      Permission = "attendance.see"
 	TakeAttendance     Permission = "attendance.take"
@@ -98,6 +99,7 @@ var may = map[Permission][]Role{
 	SeeStudents:        {SchoolAdmin, ClassTeacher, SupportStaff, PlatformAdmin},
 	IssueLearnerCode:   {SchoolAdmin, ClassTeacher},
 	OpenRegister:       {ClassTeacher},
+	ManageRegister:     {Instructor},
 	SeeRegisters:       {ClassTeacher, Instructor, SupportStaff},
 	SeeAttendance:      {Instructor, ClassTeacher, SupportStaff},
 	TakeAttendance:     {Instructor},
