@@ -17,7 +17,7 @@ const All Audience = "all"
 
 // Bounds of a lesson.
 const (
-	maxMarks      = 500
+	MaxMarks      = 500 // in one save
 	maxRemark     = 500
 	maxEarlyOpen  = 24 * 60
 	maxLateAfter  = 24 * 60
@@ -258,7 +258,7 @@ func (m Mark) become(entry MarkEntry, set StatusSet) Mark {
 
 // check returns the marks as they are kept, or which cannot be and why.
 func (cmd TakeMarks) check(now map[domain.StudentID]Mark) ([]MarkEntry, error) {
-	if len(cmd.Marks) == 0 || len(cmd.Marks) > maxMarks {
+	if len(cmd.Marks) == 0 || len(cmd.Marks) > MaxMarks {
 		return nil, ErrMarks.In("marks")
 	}
 	member := make(map[domain.StudentID]bool, len(cmd.Members))

@@ -48,7 +48,7 @@ func (m Method) Self() bool { return m == Password || m == QR }
 // A Marked is what one save makes of the mark of one pupil. Without status and
 // remark there is no mark any more.
 type Marked struct {
-	Student domain.StudentID `json:"student"`
+	Student domain.StudentID `json:"student_id"`
 	Status  string           `json:"status,omitempty"`
 	Set     int              `json:"set,omitempty"` // version of the status set
 	Points  Points           `json:"points"`        // that the status brings in that version
@@ -61,10 +61,10 @@ type (
 	// LessonScheduled puts a lesson into a register. Date, From and Until are as
 	// the clock on the wall shows; StartsAt and EndsAt the same in UTC.
 	LessonScheduled struct {
-		Lesson        domain.LessonID   `json:"lesson"`
-		Register      domain.RegisterID `json:"register"`
-		School        domain.SchoolID   `json:"school"`
-		Class         domain.ClassID    `json:"class"`
+		Lesson        domain.LessonID   `json:"lesson_id"`
+		Register      domain.RegisterID `json:"register_id"`
+		School        domain.SchoolID   `json:"school_id"`
+		Class         domain.ClassID    `json:"class_id"`
 		Audience      Audience          `json:"audience"`
 		Date          domain.Date       `json:"date"`
 		From          string            `json:"from"`
@@ -77,20 +77,20 @@ type (
 
 	// MarksTaken is one save of the sheet: the marks that it changed.
 	MarksTaken struct {
-		Lesson   domain.LessonID   `json:"lesson"`
-		Register domain.RegisterID `json:"register"`
-		School   domain.SchoolID   `json:"school"`
-		Class    domain.ClassID    `json:"class"`
+		Lesson   domain.LessonID   `json:"lesson_id"`
+		Register domain.RegisterID `json:"register_id"`
+		School   domain.SchoolID   `json:"school_id"`
+		Class    domain.ClassID    `json:"class_id"`
 		Marks    []Marked          `json:"marks"`
 	}
 
 	// SelfRecorded is a pupil recording themself. A remark of the instructor stays.
 	SelfRecorded struct {
-		Lesson   domain.LessonID   `json:"lesson"`
-		Register domain.RegisterID `json:"register"`
-		School   domain.SchoolID   `json:"school"`
-		Class    domain.ClassID    `json:"class"`
-		Student  domain.StudentID  `json:"student"`
+		Lesson   domain.LessonID   `json:"lesson_id"`
+		Register domain.RegisterID `json:"register_id"`
+		School   domain.SchoolID   `json:"school_id"`
+		Class    domain.ClassID    `json:"class_id"`
+		Student  domain.StudentID  `json:"student_id"`
 		Status   string            `json:"status"`
 		Set      int               `json:"set"`
 		Points   Points            `json:"points"`

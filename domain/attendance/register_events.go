@@ -23,25 +23,25 @@ type RegisterEvent interface {
 type (
 	// RegisterOpened opens a register for a class, with version 1 of its status set.
 	RegisterOpened struct {
-		Register     domain.RegisterID     `json:"register"`
-		Municipality domain.MunicipalityID `json:"municipality"`
-		School       domain.SchoolID       `json:"school"`
-		Class        domain.ClassID        `json:"class"`
+		Register     domain.RegisterID     `json:"register_id"`
+		Municipality domain.MunicipalityID `json:"municipality_id"`
+		School       domain.SchoolID       `json:"school_id"`
+		Class        domain.ClassID        `json:"class_id"`
 		Description
 		Statuses []Status `json:"statuses"`
 	}
 
 	// RegisterChanged describes a register anew.
 	RegisterChanged struct {
-		Register domain.RegisterID `json:"register"`
-		School   domain.SchoolID   `json:"school"`
+		Register domain.RegisterID `json:"register_id"`
+		School   domain.SchoolID   `json:"school_id"`
 		Description
 	}
 
 	// StatusSetChanged makes a new version of the status set. Marks made before keep theirs.
 	StatusSetChanged struct {
-		Register domain.RegisterID `json:"register"`
-		School   domain.SchoolID   `json:"school"`
+		Register domain.RegisterID `json:"register_id"`
+		School   domain.SchoolID   `json:"school_id"`
 		Version  int               `json:"version"`
 		Statuses []Status          `json:"statuses"`
 	}
