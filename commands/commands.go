@@ -31,6 +31,7 @@ type Commands struct {
 	Now         func() time.Time // the one clock
 	Credentials Credentials      // passwords, kept outside the log
 	Attempts    Attempts         // wrong codes and passwords, counted outside the log
+	AlwaysCode  bool             // ask for a mailed code at every sign-in, not only the first
 
 	states states
 	places places
@@ -153,15 +154,18 @@ func (c *Commands) append(ctx context.Context, u *unit) (eventstore.Result, erro
 	if err != nil {
 		return eventstore.Result{}, err
 	}
+	var sealErr error // the domain knows no failures of sealing
 	seal := func(event uuid.UUID, subject domain.SubjectID, tag, plain string) string {
-		return sealer.Seal(event, uuid.UUID(subject), tag, plain)
+		sealed, err := sealer.Seal(event, uuid.UUID(subject), tag, plain)
+		sealErr = errors.Join(sealErr, err)
+		return sealed
 	}
 	for _, s := range u.changed {
 		w := eventstore.Write{Stream: s.name, Expected: s.version}
 		for _, e := range s.added {
 			id := uuid.Must(uuid.NewV7())
 			schema, data, err := c.Catalogue.Encode(e, id, seal)
-			if err != nil {
+			if err = errors.Join(err, sealErr); err != nil {
 				return eventstore.Result{}, err
 			}
 			w.Events = append(w.Events, eventstore.NewEvent{ID: id, Type: e.EventType(), Schema: schema, Meta: metaJSON, Data: data})

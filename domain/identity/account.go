@@ -172,6 +172,14 @@ func (a Account) Credential() domain.CredentialID { return a.credential }
 // Email returns the address of the account.
 func (a Account) Email() string { return a.email }
 
+// Invitation returns the newest invitation, zero if there is none to follow.
+func (a Account) Invitation() domain.InvitationID {
+	if a.status != invited {
+		return domain.InvitationID{}
+	}
+	return a.invitation
+}
+
 // Accounts decides for accounts, one to a stream.
 var Accounts = domain.Decider[Account, AccountCommand, AccountEvent]{
 	Category: "account",

@@ -96,8 +96,10 @@ func dotted(s string, allowed func(byte) bool) bool {
 func alphanumeric(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
 }
-func hostByte(b byte) bool  { return alphanumeric(b) || b == '-' }
-func localByte(b byte) bool { return alphanumeric(b) || strings.IndexByte("!#$%&'*+/=?^_`{|}~-", b) >= 0 }
+func hostByte(b byte) bool { return alphanumeric(b) || b == '-' }
+func localByte(b byte) bool {
+	return alphanumeric(b) || strings.IndexByte("!#$%&'*+/=?^_`{|}~-", b) >= 0
+}
 
 // EmailClaim is the claim to an e-mail address: whoever spells it with other
 // capitals means the same one.
