@@ -461,4 +461,3 @@ func TestReadAllKeepsNothingOfTheToken(t *testing.T) {
 		t.Error(log)
 	}
 }
-

@@ -31,7 +31,8 @@ func (a *API) record(q *request, err error) {
 	if e.Actor == "" {
 		e.Actor = domain.ActorAnonymous
 	}
-	if c := chi.RouteContext(q.r.Context()); c != nil {
+	// Somebody unknown could fill the log with ids made up.
+	if c := chi.RouteContext(q.r.Context()); c != nil && q.by.ID != uuid.Nil {
 		for _, value := range c.URLParams.Values {
 			if id, err := domain.ParseID[struct{ uuid.UUID }](value); err == nil {
 				e.Objects = append(e.Objects, id.UUID)

@@ -39,7 +39,7 @@ CREATE TABLE web.security_log (
     role         text NOT NULL,
     municipality uuid,
     school       uuid,
-    objects      uuid[] NOT NULL DEFAULT '{}',
+    objects      uuid[],
     address      bytea,
     request      text NOT NULL,
     at           timestamptz NOT NULL,

@@ -37,6 +37,7 @@ var core = map[string]Text{
 	"log.busy":          {"To pašu pašlaik maina citi: mēģiniet vēlreiz", "others keep changing the same thing: try again"},
 	"log.unavailable":   {"Žurnāls pašlaik nav pieejams: mēģiniet vēlreiz", "the log cannot be reached: try again"},
 	"log.too_large":     {"Vienai darbībai tas ir par daudz", "too much for one command"},
+	"credentials.busy":  {"Pašlaik pieslēdzas pārāk daudzi: mēģiniet vēlreiz", "too many sign-ins at once: try again"},
 	"projection.behind": {"Dati vēl tiek sagatavoti: mēģiniet vēlreiz", "the data is not ready yet: try again"},
 
 	"dev.clock_set":     {"Pulksteni var iestatīt tikai tukšam žurnālam", "the clock can only be set while the log is empty"},
