@@ -23,10 +23,12 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/google/uuid"
 
+	"zurnals/commands"
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/internal/securitylog"
 	"zurnals/internal/sessions"
+	"zurnals/projections"
 )
 
 // prefix of all routes of the API.
@@ -34,7 +36,12 @@ const prefix = "/api/v1"
 
 // An API is what requests are served with.
 type API struct {
+	Commands *commands.Commands
+	Views    *projections.DB
+	Engine   *projections.Engine // for operators
+
 	Who      Who
+	Learners Learners
 	Sessions Sessions
 	Security Security
 	Now      func() time.Time // the one clock
@@ -55,8 +62,12 @@ type API struct {
 // Who tells as whom and in which role a request acts. *commands.Commands does.
 type Who interface {
 	Who(ctx context.Context, account domain.AccountID, generation int, wanted domain.AssignmentID) (access.Actor, error)
-	WhoLearner(ctx context.Context, learner domain.LearnerID, generation int) (access.Actor, error)
 	Held(ctx context.Context, account domain.AccountID) ([]access.Assignment, error)
+}
+
+// Learners tells the same of pupils. *commands.Commands does.
+type Learners interface {
+	WhoLearner(ctx context.Context, learner domain.LearnerID, generation int) (access.Actor, error)
 }
 
 // Sessions keeps who is signed in. *sessions.Store does.

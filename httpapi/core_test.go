@@ -39,7 +39,7 @@ var monday = time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC)
 func newWorld(t *testing.T, routes func(*API)) *world {
 	w := &world{t: t, sessions: &fakeSessions{}, who: &fakeWho{}, security: &fakeSecurity{}, log: new(bytes.Buffer), now: monday}
 	w.api = &API{
-		Who: w.who, Sessions: w.sessions, Security: w.security,
+		Who: w.who, Learners: w.who, Sessions: w.sessions, Security: w.security,
 		Now: func() time.Time { return w.now },
 		Log: slog.New(slog.NewJSONHandler(w.log, nil)), PublicURL: "https://zurnals.example",
 		HashKey: []byte("0123456789abcdef0123456789abcdef"),

@@ -18,10 +18,10 @@ import (
 // Dev is what a development server offers besides (serve --dev): its mail, its
 // clock, its jobs. It is reached from the same computer only.
 type Dev struct {
-	Clock   Clock
-	Mailbox Mailbox
-	Jobs    Jobs
-	Head    func(context.Context) (int64, error) // of the log
+	Clock Clock
+	Jobs  Jobs
+	Mail  func(context.Context) ([]Mail, error) // the newest first
+	Head  func(context.Context) (int64, error)  // of the log
 }
 
 // A Clock is the one clock where it can be moved.
@@ -31,21 +31,15 @@ type Clock interface {
 	Advance(ctx context.Context, by time.Duration) error
 }
 
-// A Mailbox holds the mails that would have been sent.
-type Mailbox interface {
-	// List returns the mails, the newest first.
-	List(context.Context) ([]Mail, error)
-}
-
 // A Mail is one that would have been sent.
 type Mail struct {
 	ID        int64     `json:"id"`
 	MessageID string    `json:"message_id"`
+	At        time.Time `json:"at"`
 	To        string    `json:"to"`
 	Subject   string    `json:"subject"`
 	Text      string    `json:"text"`
 	HTML      string    `json:"html"`
-	At        time.Time `json:"at"`
 }
 
 // Jobs are what is done later, such as sending mail.
@@ -115,7 +109,7 @@ func (a *API) dev(f func(http.ResponseWriter, *http.Request) (any, error)) http.
 }
 
 func (a *API) devMail(w http.ResponseWriter, r *http.Request) (any, error) {
-	mails, err := a.Dev.Mailbox.List(r.Context())
+	mails, err := a.Dev.Mail(r.Context())
 	if err != nil {
 		return nil, err
 	}

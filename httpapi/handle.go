@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
+	"zurnals/commands"
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/projections"
@@ -79,7 +80,7 @@ func handle[In, Out any](a *API, rt route, f func(context.Context, access.Actor,
 	op.Middlewares = huma.Middlewares{a.admit(&rt)}
 	huma.Register(a.huma, op, func(ctx context.Context, in *In) (*Out, error) {
 		q := asked(ctx)
-		ctx, outcome := withOutcome(ctx)
+		ctx, outcome := commands.WithOutcome(ctx)
 		out, err := f(ctx, q.identified(), in)
 		if err != nil {
 			return nil, a.problem(q, err)

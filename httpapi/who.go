@@ -8,15 +8,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"zurnals/commands"
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/internal/sessions"
 )
 
-var (
-	errSignIn = domain.Refuse(domain.Unauthenticated, "session.sign_in", "sign in first")
-	errRole   = domain.Refuse(domain.Invalid, "role.malformed", "the role named is not an id").In("header.Zurnals-Role")
-)
+var errRole = domain.Refuse(domain.Invalid, "role.malformed", "the role named is not an id").In("header.Zurnals-Role")
 
 // identify finds out who asks. A bearer token goes before a cookie: whoever
 // sends one means it.
@@ -59,7 +57,7 @@ func (a *API) signedIn(q *request) error {
 		q.session = session
 		return err
 	}
-	return errSignIn
+	return commands.ErrSignIn
 }
 
 func (w asker) realms() (all []sessions.Realm) {
@@ -76,7 +74,7 @@ func (w asker) realms() (all []sessions.Realm) {
 func (a *API) act(q *request) (err error) {
 	ctx, s := q.r.Context(), q.session
 	if s.Realm == sessions.Learner {
-		q.by, err = a.Who.WhoLearner(ctx, domain.LearnerID{UUID: s.Subject}, s.Generation)
+		q.by, err = a.Learners.WhoLearner(ctx, domain.LearnerID{UUID: s.Subject}, s.Generation)
 		return err
 	}
 	account := domain.AccountID{UUID: s.Subject}
@@ -156,8 +154,8 @@ func (a *API) cookieName(realm sessions.Realm) string {
 }
 
 // startSession makes a session for somebody who has just proved who they are.
-// The token is answered to programs, the cookie to browsers. The id may be
-// zero, or one that an event already names.
+// The token is answered to programs, the cookie to browsers. The id is the one
+// that the event of the sign-in will name.
 func (a *API) startSession(q *request, id domain.SessionID, realm sessions.Realm, subject uuid.UUID, generation int) (token string, _ http.Cookie, err error) {
 	token, session, err := a.Sessions.Create(q.r.Context(), sessions.Session{
 		ID: id, Realm: realm, Subject: subject, Generation: generation,
