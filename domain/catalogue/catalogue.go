@@ -4,6 +4,7 @@ package catalogue
 import (
 	"zurnals/domain"
 	"zurnals/domain/access"
+	"zurnals/domain/attendance"
 	"zurnals/domain/identity"
 	"zurnals/domain/organisation"
 )
@@ -14,4 +15,5 @@ var All = domain.NewCatalogue(
 	access.Events,
 	identity.Events,
 	organisation.Events,
+	attendance.Events,
 )
