@@ -22,7 +22,7 @@ endif
 # One PostgreSQL server for all test processes.
 WITH_PG := $(GO) run ./internal/pgtest/run
 
-.PHONY: setup build run tour test check test-go trace bench clean
+.PHONY: setup build run tour test check test-go test-18 trace bench clean
 
 ## setup: get the PostgreSQL server if this machine has none
 setup:
@@ -52,6 +52,11 @@ ifeq ($(RACE),)
 	@echo "No C compiler: the tests run without the race detector."
 endif
 	$(WITH_PG) $(GO) test $(RACE) -timeout 10m ./...
+
+## test-18: what depends on the server, with the newest PostgreSQL we serve
+test-18:
+	@bin=$$($(GO) run ./internal/setup -npm) && echo "PostgreSQL in $$bin" && \
+	  ZURNALS_PG_BIN=$$bin $(WITH_PG) $(GO) test -timeout 10m ./internal/embedpg ./migrations ./eventstore/... ./projections/...
 
 ## trace: which requirements the tests show
 trace: setup

@@ -70,8 +70,7 @@ func Find() ([]Installation, error) {
 		}
 		return []Installation{i}, nil
 	}
-	found := search("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin",
-		"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/bin", "/usr/bin")
+	found := search("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin")
 	if dir, err := SetupDir(); err == nil {
 		found = append(found, search(filepath.Join(dir, "*", "bin"))...)
 	}

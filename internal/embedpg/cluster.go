@@ -107,6 +107,51 @@ func accounts(dir, runAs string) (server account, caller string, err error) {
 	return account{}, "", fmt.Errorf("PostgreSQL does not run as root, and there is no user %s", strings.Join(names, " nor "))
 }
 
+// DefaultDir is where a program keeps its data when nobody said where: below the
+// working directory. When the server is another user who cannot go there (a
+// checkout in root's home), it is a folder in /var/lib that belongs to this
+// working directory alone.
+func DefaultDir() (string, error) {
+	work, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	server, _, err := accounts(work, "")
+	if err != nil {
+		return "", err
+	}
+	if server.canEnter(work) {
+		return filepath.Join(work, ".data"), nil
+	}
+	return filepath.Join("/var/lib/zurnals", shortHash(work)), nil
+}
+
+// canEnter looks at the permissions of the folder and of all above it.
+func (a account) canEnter(dir string) bool {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return false
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	var bit os.FileMode = 0o001
+	switch {
+	case int(stat.Uid) == a.uid:
+		bit = 0o100
+	case int(stat.Gid) == a.gid:
+		bit = 0o010
+	}
+	if info.Mode().Perm()&bit == 0 {
+		return false
+	}
+	up := filepath.Dir(dir)
+	return up == dir || a.canEnter(up)
+}
+
+func shortHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}
+
 // dataMajor is the major version that made the directory, 0 if there is none.
 func dataMajor(dir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "PG_VERSION"))
@@ -142,8 +187,7 @@ func socketDir(dataDir string) string {
 	if len(dir) <= socketLimit && !strings.ContainsAny(dir, " \t\n\r\v\f,'\"\\=@") {
 		return dir
 	}
-	sum := sha256.Sum256([]byte(dataDir))
-	return "/tmp/zurnals-" + hex.EncodeToString(sum[:8])
+	return "/tmp/zurnals-" + shortHash(dataDir)
 }
 
 // makeParent makes the folder around the data directory. Only root lets others

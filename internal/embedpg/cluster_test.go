@@ -66,6 +66,32 @@ func TestAFolderTheServerCannotEnterIsAClearError(t *testing.T) {
 	}
 }
 
+func TestDataStayBelowTheWorkingDirectoryIfTheServerCanGoThere(t *testing.T) {
+	closed := t.TempDir() // its parent is closed to others
+	inside := filepath.Join(closed, "checkout")
+	if err := os.Mkdir(inside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(inside)
+	got, err := DefaultDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		if want := filepath.Join(inside, ".data"); got != want {
+			t.Errorf("the server is the caller, but the place is %s", got)
+		}
+		return
+	}
+	if !strings.HasPrefix(got, "/var/lib/zurnals/") {
+		t.Errorf("root's closed folder: %s", got)
+	}
+	t.Chdir("/usr/share")
+	if got, err := DefaultDir(); err != nil || got != "/usr/share/.data" {
+		t.Errorf("an open folder: %s, %v", got, err)
+	}
+}
+
 func TestBinariesNamedWronglyAreAnError(t *testing.T) {
 	t.Setenv(BinEnv, t.TempDir())
 	if _, err := Find(); err == nil || !strings.Contains(err.Error(), BinEnv) {

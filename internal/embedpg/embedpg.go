@@ -6,7 +6,8 @@
 // caller's user may act as the roles of this package. When the caller is root
 // the server runs as another user. It ends with its parent, even when that is
 // killed; it is started again when it crashes. Its data are kept: nothing here
-// ever deletes a data directory.
+// ever deletes a data directory. Linux only: other systems have no signal for
+// the death of a parent.
 package embedpg
 
 import (

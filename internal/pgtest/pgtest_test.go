@@ -2,6 +2,9 @@ package pgtest
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"zurnals/internal/embedpg"
@@ -53,6 +56,36 @@ func TestADatabaseIsDroppedAtTheEnd(t *testing.T) {
 	}
 	if exists {
 		t.Errorf("%s is still there", name)
+	}
+}
+
+// The folder of a run that was killed does not stay for ever.
+func TestTheNextRunSweepsWhatAKilledOneLeft(t *testing.T) {
+	gone, left, err := StartServer(t.Context(), Fast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := gone.Stop(t.Context()); err != nil { // but does not remove its folder
+		t.Fatal(err)
+	}
+	running, dir, err := StartServer(t.Context(), Fast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = running.Stop(context.Background()) })
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", left, err)
+	}
+	sweep()
+	if _, err := os.Stat(dir); err != nil {
+		t.Errorf("the folder of a running server was swept: %v", err)
+	}
+}
+
+func TestAToolIsFoundWhereTheServerIs(t *testing.T) {
+	if path := Tool(t, "initdb"); filepath.Base(path) != "initdb" {
+		t.Errorf("initdb is %q", path)
 	}
 }
 

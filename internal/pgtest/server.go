@@ -9,12 +9,19 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"zurnals/internal/embedpg"
 )
 
-// tempPrefix marks the folders of test servers in /tmp.
-const tempPrefix = "zurnals-test-"
+// What the folders of test servers are called. Nobody stops and starts the one
+// of a whole run, so it is rubbish as soon as nobody holds it; a folder of
+// DataDir may be between two servers and is rubbish after an hour.
+const (
+	tempPrefix = "zurnals-test-"
+	dataPrefix = "zurnals-data-"
+	dataAge    = time.Hour
+)
 
 // server gives the server of the run, or starts one for this process. It ends
 // with the process; its folder is swept by the next run (a test process has no
@@ -77,7 +84,7 @@ func TempDir(prefix string) (string, error) {
 // folder is removed at the end of the test.
 func DataDir(t testing.TB) string {
 	t.Helper()
-	base, err := TempDir(tempPrefix)
+	base, err := TempDir(dataPrefix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +107,12 @@ func sweep() {
 		dirs, _ := filepath.Glob(filepath.Join(base, tempPrefix+"*"))
 		for _, dir := range dirs {
 			if abandoned(dir) {
+				_ = os.RemoveAll(dir)
+			}
+		}
+		dirs, _ = filepath.Glob(filepath.Join(base, dataPrefix+"*"))
+		for _, dir := range dirs {
+			if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > dataAge && abandoned(dir) {
 				_ = os.RemoveAll(dir)
 			}
 		}

