@@ -26,6 +26,9 @@ var (
 	// wants to see.
 	ErrBehind = domain.Refuse(domain.Unavailable, "projection.behind", "the read model is behind: try again")
 
+	// ErrInUse says that queries of the old tables never ended for a swap.
+	ErrInUse = domain.Refuse(domain.Unavailable, "projection.in_use", "queries hold the tables: try again")
+
 	// ErrNoRollback refuses to go back where there is nothing to go back to.
 	ErrNoRollback = domain.Refuse(domain.Conflict, "projection.no_rollback", "there is no former version of the tables")
 )

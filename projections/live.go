@@ -35,7 +35,10 @@ type live struct {
 // fenced out.
 func takeOver(ctx context.Context, pool *pgxpool.Pool, p Any, schema string) (*live, error) {
 	l := &live{pool: pool, schema: schema, tables: p.folder(schema, false)}
-	err := pool.QueryRow(ctx, `UPDATE projection.checkpoint SET epoch = nextval('projection.epoch') WHERE schema = $1 RETURNING position, epoch`, schema).
+	// What another version had retired is needed again if this one runs it.
+	err := pool.QueryRow(ctx, `
+UPDATE projection.checkpoint SET epoch = nextval('projection.epoch'), retired_at = CASE WHEN schema <> $2 THEN retired_at END
+WHERE schema = $1 RETURNING position, epoch`, schema, p.declared().live()).
 		Scan(&l.saved, &l.epoch)
 	l.position = l.saved
 	return l, err

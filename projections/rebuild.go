@@ -167,11 +167,15 @@ func (b *builder) rebuild(ctx context.Context) (Report, error) {
 // phase says what is being done now, and returns a function that adds the time
 // it took.
 func (b *builder) phase(name string, done, total int64, took *time.Duration) (over func()) {
+	b.show(name, done, total)
 	now := b.engine.options.Now()
+	return func() { *took += b.engine.options.Now().Sub(now) }
+}
+
+func (b *builder) show(phase string, done, total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.progress = &Progress{Phase: name, Done: done, Total: total, Started: b.began}
-	return func() { *took += b.engine.options.Now().Sub(now) }
+	b.progress = &Progress{Phase: phase, Done: done, Total: total, Started: b.began}
 }
 
 func (b *builder) done(position int64) {
@@ -306,6 +310,13 @@ func (b *builder) catchUp(ctx context.Context, l *live, upto int64) error {
 // compare compares the tables in use with those of l, both as they stand at one
 // position. If those in use are behind, there is no such position.
 func (b *builder) compare(ctx context.Context, l *live) error {
+	if s := b.status(0).State; s == Running || s == Following {
+		waiting, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if err := b.waitFor(waiting, l.position); err != nil && ctx.Err() != nil {
+			return err
+		}
+	}
 	tx, err := b.engine.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return err

@@ -12,41 +12,45 @@ import (
 )
 
 // replace brings the tables of l to the head of the log and swaps them in.
+//
+// Queries that read the old tables are waited for, and new ones wait behind the
+// swap: not for long, but longer each time.
 func (b *builder) replace(ctx context.Context, l *live) error {
-	e := b.engine
-	for {
-		head, err := e.log.Head(ctx)
-		if err != nil {
-			return err
-		}
-		close := head-l.position < 1000
-		if err := b.catchUp(ctx, l, head); err != nil {
-			return err
-		}
-		if close { // the rest is little
-			break
-		}
-	}
-	var swapping time.Duration
-	over := b.phase("swapping", l.position, l.position, &swapping)
-	defer over()
-	// Queries that read the old tables are waited for, and new ones wait behind
-	// the swap: not for long, but longer each time.
 	for patience, tries := 25*time.Millisecond, 1; ; patience, tries = min(2*patience, time.Second), tries+1 {
+		if err := b.toHead(ctx, l); err != nil {
+			return err
+		}
 		err := b.swap(ctx, l, patience)
-		var pg *pgconn.PgError
 		if err == nil {
 			break
 		}
-		if !errors.As(err, &pg) || pg.Code != "55P03" && pg.Code != "40P01" || tries == 60 {
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "55P03" && pg.Code != "40P01" { // lock timeout, deadlock
 			return fmt.Errorf("swap: %w", err)
+		}
+		if tries == 60 {
+			return ErrInUse
 		}
 		sleep(ctx, 100*time.Millisecond)
 	}
 	b.kick()
 	b.retired.kick()
-	b.report.Total = e.options.Now().Sub(b.began)
+	b.report.Total = b.engine.options.Now().Sub(b.began)
 	return nil
+}
+
+// toHead applies events until so few are left that a swap may apply them.
+func (b *builder) toHead(ctx context.Context, l *live) error {
+	for {
+		head, err := b.engine.log.Head(ctx)
+		if err != nil {
+			return err
+		}
+		left := head - l.position
+		if err := b.catchUp(ctx, l, head); err != nil || left < 1000 {
+			return err
+		}
+	}
 }
 
 // swap puts the tables of l in the place of those in use, in one transaction.
@@ -57,6 +61,7 @@ func (b *builder) swap(ctx context.Context, l *live, patience time.Duration) (er
 			script(context.WithoutCancel(ctx), b.pg, "ROLLBACK")
 		}
 	}()
+	b.show("swapping", l.position, l.position)
 	var upto int64
 	err = send(ctx, b.pg, []statement{{sql: "BEGIN"}, {sql: fmt.Sprintf("SET LOCAL lock_timeout = %d", patience.Milliseconds())}, {
 		sql:  "SELECT position FROM projection.checkpoint WHERE schema = $1 FOR UPDATE", // the old runner waits here
