@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"zurnals/domain"
 	"zurnals/domain/access"
@@ -58,11 +61,14 @@ func (p *problem) GetStatus() int { return p.Status }
 // ContentType is asked for by huma.
 func (p *problem) ContentType(string) string { return "application/problem+json" }
 
-// GetHeaders is asked for by huma.
+// GetHeaders is asked for by huma, for what handlers refuse.
 func (p *problem) GetHeaders() http.Header {
 	h := http.Header{}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="zurnals"`)
 	}
 	return h
 }
@@ -90,6 +96,7 @@ var (
 	errEncoding      = refusal(http.StatusUnsupportedMediaType, "http.encoding", "content encoding not accepted")
 	errInvalid       = refusal(http.StatusUnprocessableEntity, "http.invalid", "invalid request")
 	errCrossOrigin   = refusal(http.StatusForbidden, "http.cross_origin", "cross-origin request")
+	errUnavailable   = refusal(http.StatusServiceUnavailable, "http.unavailable", "temporarily unavailable")
 	errInternal      = refusal(http.StatusInternalServerError, "http.internal", "internal error")
 )
 
@@ -144,8 +151,29 @@ func newProblem(q *request, err error) *problem {
 		return p
 	case errors.As(err, &fault):
 		return q.problem(fault.status, fault.code, fault.text)
+	case away(err):
+		p := q.problem(errUnavailable.status, errUnavailable.code, errUnavailable.text)
+		p.retryAfter = waits[domain.Unavailable]
+		return p
 	}
 	return q.problem(errInternal.status, errInternal.code, errInternal.text)
+}
+
+// away says whether an error means that the database cannot be reached, or
+// is shutting down, rather than that we asked it something foolish.
+func away(err error) bool {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		switch server.Code[:min(2, len(server.Code))] {
+		case "08", "53", "57": // connection, resources, shutdown
+			return true
+		}
+		return false
+	}
+	var connecting *pgconn.ConnectError
+	var network *net.OpError
+	return errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
 // ours says whether an error is a fault of ours, to be logged.
@@ -208,8 +236,10 @@ func problemOf(q *request, status int, msg string, errs []error) *problem {
 		}
 		return p
 	}
-	// What is left is a body that broke off, or a fault of ours.
 	err := errors.Join(errs...)
+	if msg == "cannot read request body" { // it broke off
+		return newProblem(q, errMalformed)
+	}
 	q.api.Log.ErrorContext(q.r.Context(), "request failed", "request", q.id, "route", q.pattern(), "status", status, "msg", msg, "err", err)
 	return newProblem(q, errInternal)
 }
@@ -292,9 +322,6 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 func (a *API) write(w http.ResponseWriter, p *problem) {
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values
-	}
-	if p.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="zurnals"`)
 	}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.Header().Del("Content-Length")

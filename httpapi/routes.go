@@ -3,4 +3,5 @@ package httpapi
 // routes declares all routes, context by context.
 func (a *API) routes() {
 	a.securityRoutes()
+	a.operateRoutes()
 }

@@ -15,6 +15,7 @@ var core = map[string]Text{
 	"http.cross_origin":   {"Pieprasījums no citas vietnes ir noraidīts", "a request from another site is refused"},
 	"http.rate_limited":   {"Pārāk daudz pieprasījumu: mēģiniet vēlāk", "too many requests: try again later"},
 	"http.internal":       {"Radās kļūda, par kuru esam informēti", "something went wrong, and we know of it"},
+	"http.unavailable":    {"Pašlaik nav pieejams: mēģiniet pēc brīža", "not available just now: try again in a moment"},
 	"http.loopback_only":  {"Pieejams tikai no šī paša datora", "only to be reached from this computer"},
 
 	"session.sign_in":       {"Vispirms pieslēdzieties", "sign in first"},
