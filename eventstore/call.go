@@ -145,6 +145,9 @@ func (c *call) send(ctx context.Context, conn *pgx.Conn, p *Postgres, group []*p
 	for _, a := range group {
 		c.add(p, a)
 	}
+	if len(group) == 1 && len(c.wReq) == 1 && len(c.cReq)+len(c.xReq) == 0 {
+		return c.sendOne(ctx, conn, p, group)
+	}
 	var head int64
 	var at time.Time
 	var versions, rejected, reason, item, actual []int32
@@ -166,6 +169,27 @@ func (c *call) send(ctx context.Context, conn *pgx.Conn, p *Postgres, group []*p
 		verdicts[n-1] = c.reject(reason[i], item[i]-1, actual[i], holder[i])
 	}
 	p.accept(group, verdicts, head, at.UTC(), versions)
+	return verdicts, nil
+}
+
+// sendOne is send for the most common request when it is alone.
+func (c *call) sendOne(ctx context.Context, conn *pgx.Conn, p *Postgres, group []*pending) ([]verdict, error) {
+	var head int64
+	var at time.Time
+	var version *int32
+	var reason, item, actual int32
+	err := conn.QueryRow(ctx, `SELECT * FROM es.append_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		p.clock(), c.command[0], c.fingerprint[0], c.wStream[0], c.wExpected[0],
+		c.eID, c.eType, c.eSchema, c.eMeta, c.eData, c.gStream, c.gVersion, c.sSubject,
+	).Scan(&head, &at, &version, &reason, &item, &actual)
+	if err != nil {
+		return nil, err
+	}
+	if reason != accepted {
+		return []verdict{c.reject(reason, item-1, actual, "")}, nil
+	}
+	verdicts := make([]verdict, 1)
+	p.accept(group, verdicts, head, at.UTC(), []int32{*version})
 	return verdicts, nil
 }
 

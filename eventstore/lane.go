@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A pending append waits in the queue of the lane.
@@ -133,6 +134,7 @@ func (l *lane) serve(ctx context.Context, group []*pending) {
 func (l *lane) commit(ctx context.Context, group []*pending) ([]verdict, error) {
 	var lost error
 	var deadline time.Time
+	unsent := 0
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		verdicts, err := l.send(ctx, group)
 		if err == nil {
@@ -141,6 +143,9 @@ func (l *lane) commit(ctx context.Context, group []*pending) ([]verdict, error) 
 		switch connected := l.conn != nil; {
 		case connected && l.conn.IsClosed():
 			l.conn = nil
+			if unsent++; pgconn.SafeToRetry(err) && unsent < 3 {
+				continue // it was broken before: nothing has left us
+			}
 			if lost == nil {
 				lost, deadline = err, time.Now().Add(patience)
 			}
@@ -172,7 +177,7 @@ func (l *lane) send(ctx context.Context, group []*pending) ([]verdict, error) {
 	}
 	verdicts, err := l.call.send(ctx, l.conn, l.log, group)
 	if noPartition(err) { // the log grew faster than partitions were made ahead
-		if _, err = l.conn.Exec(ctx, `SELECT es.prepare_partitions(1)`); err != nil {
+		if _, err = l.conn.Exec(ctx, `SELECT es.prepare_partitions($1)`, MaxEvents); err != nil {
 			return nil, err
 		}
 		return l.call.send(ctx, l.conn, l.log, group)
