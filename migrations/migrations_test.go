@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
@@ -84,6 +86,29 @@ func TestTheApplicationWorksTheQueueAndNothingOwned(t *testing.T) {
 	} {
 		_, err := db.App.Exec(t.Context(), refused)
 		assertDenied(t, "the application", refused, err)
+	}
+}
+
+type exampleJob struct{}
+
+func (exampleJob) Kind() string { return "example" }
+
+func TestTheApplicationPutsJobsIntoTheQueue(t *testing.T) {
+	db := pgtest.New(t)
+	queue, err := river.NewClient(riverpgxv5.New(db.App), &river.Config{Schema: migrations.RiverSchema})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := queue.Insert(t.Context(), exampleJob{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := queue.Insert(t.Context(), exampleJob{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true}})
+	if err != nil || !again.UniqueSkippedAsDuplicate {
+		t.Errorf("the same job again: %+v, %v", again, err)
+	}
+	if _, err := queue.JobCancel(t.Context(), job.Job.ID); err != nil {
+		t.Errorf("cancel: %v", err)
 	}
 }
 
