@@ -78,6 +78,9 @@ func (p *Postgres) Run(ctx context.Context) error {
 // Close ends Run. Appends after it are ErrUnavailable.
 func (p *Postgres) Close() { p.stop() }
 
+// Waiting tells how many appends wait to be sent.
+func (p *Postgres) Waiting() int { return len(p.queue) }
+
 func (p *Postgres) finish() { p.once.Do(func() { close(p.stopped) }) }
 
 // Append implements Log.
