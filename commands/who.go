@@ -8,6 +8,7 @@ import (
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/domain/identity"
+	"zurnals/domain/learner"
 	"zurnals/eventstore"
 )
 
@@ -77,6 +78,7 @@ func accessStream(account domain.AccountID) string { return access.Assignments.S
 type states struct {
 	accounts    kept[identity.Account, identity.AccountCommand, identity.AccountEvent]
 	assignments kept[access.Held, access.AssignmentCommand, access.AssignmentEvent]
+	learners    kept[learner.Account, learner.Command, learner.Event]
 }
 
 // keep is how many states of one kind are kept at most.

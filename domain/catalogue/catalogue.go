@@ -6,7 +6,9 @@ import (
 	"zurnals/domain/access"
 	"zurnals/domain/attendance"
 	"zurnals/domain/identity"
+	"zurnals/domain/learner"
 	"zurnals/domain/organisation"
+	"zurnals/domain/roster"
 )
 
 // All is every event that this program can read or write. A context is one
@@ -16,4 +18,6 @@ var All = domain.NewCatalogue(
 	identity.Events,
 	organisation.Events,
 	attendance.Events,
+	roster.Events,
+	learner.Events,
 )

@@ -44,8 +44,9 @@ type (
 
 	// EndRun lets other runs work.
 	EndRun struct {
-		School domain.SchoolID
-		Run    domain.RosterSyncID
+		School    domain.SchoolID
+		Run       domain.RosterSyncID
+		Completed bool // it has done all there was to do
 	}
 )
 
@@ -70,7 +71,7 @@ type Roster struct {
 	run   domain.RosterSyncID // zero: none
 	until time.Time           // by then it has shown that it lives
 	done  Changes             // by run
-	runs  int                 // that have changed something and ended
+	full  bool                // some run has brought all that its file had
 	added [][]domain.StudentID
 }
 
@@ -86,8 +87,8 @@ var Rosters = domain.Decider[Roster, RosterCommand, RosterEvent]{
 // Students returns all pupils of the school.
 func (r Roster) Students() []domain.StudentID { return slices.Concat(r.added...) }
 
-// First says whether no run has brought anything yet.
-func (r Roster) First() bool { return r.runs == 0 }
+// First says whether no run has brought a whole file yet.
+func (r Roster) First() bool { return !r.full }
 
 // Done returns what a run has changed so far.
 func (r Roster) Done(run domain.RosterSyncID) Changes {
@@ -127,7 +128,7 @@ func (r Roster) decide(cmd RosterCommand) ([]RosterEvent, error) {
 		if r.run != cmd.Run {
 			return nil, ErrTakenOver
 		}
-		return []RosterEvent{RunEnded{School: cmd.School, Run: cmd.Run}}, nil
+		return []RosterEvent{RunEnded(cmd)}, nil
 	}
 	return nil, fmt.Errorf("roster: no decision on %T", cmd)
 }
@@ -143,7 +144,7 @@ func (r Roster) evolve(e RosterEvent) Roster {
 		}
 	case RunEnded:
 		r.run, r.until, r.done = domain.RosterSyncID{}, time.Time{}, Changes{}
-		r.runs++
+		r.full = r.full || e.Completed
 	}
 	return r
 }
@@ -177,8 +178,9 @@ type (
 
 	// RunEnded says that other runs may work.
 	RunEnded struct {
-		School domain.SchoolID     `json:"school_id"`
-		Run    domain.RosterSyncID `json:"run_id"`
+		School    domain.SchoolID     `json:"school_id"`
+		Run       domain.RosterSyncID `json:"run_id"`
+		Completed bool                `json:"completed"`
 	}
 )
 

@@ -53,16 +53,21 @@ type FollowSource struct {
 	Details
 
 	// Enrolments are all that the source has, unless Partial says that some of
-	// them could not be read. One without From begins on Since; what the
-	// record has is kept.
-	Enrolments []Enrolment
+	// them could not be read.
+	Enrolments []SourceEnrolment
 	Partial    bool
-	Since      domain.Date
 
 	Today domain.Date // the last day in a class left is the day before
 }
 
 func (FollowSource) studentCommand() {}
+
+// A SourceEnrolment is one as the source has it. If it does not say from when,
+// what the record has stands, and a new one begins on the day Since.
+type SourceEnrolment struct {
+	Enrolment
+	Since domain.Date
+}
 
 // A Student is what decisions need to know of a pupil.
 type Student struct {
@@ -140,12 +145,12 @@ func (s Student) enrol(cmd FollowSource) (happened []StudentEvent) {
 	for n, want := range cmd.Enrolments {
 		if met[n] < 0 {
 			if want.From == "" {
-				want.From = cmd.Since
+				want.From = want.Since
 			}
 			if k := want.key(want.From); !taken[k] {
 				taken[k] = true
 				moved = moved || !want.Class.IsZero()
-				happened = append(happened, StudentEnrolled{Student: cmd.Student, School: cmd.School, Enrolment: want})
+				happened = append(happened, StudentEnrolled{Student: cmd.Student, School: cmd.School, Enrolment: want.Enrolment})
 			}
 			continue
 		}
@@ -185,10 +190,10 @@ func (e Enrolment) key(from domain.Date) Enrolment {
 // match returns for each enrolment of the source which one of the record it
 // is, or -1: that of the same record and place, or else one in the same place
 // that begins on the same day, since some sources give their records new ids.
-func (s Student) match(wanted []Enrolment) []int {
+func (s Student) match(wanted []SourceEnrolment) []int {
 	met := make([]int, len(wanted))
 	used := make([]bool, len(s.enrolments))
-	find := func(want Enrolment, same func(have held) bool) int {
+	find := func(want SourceEnrolment, same func(have held) bool) int {
 		for i, have := range s.enrolments {
 			if !used[i] && !have.left && have.Class == want.Class && have.Course == want.Course && same(have) {
 				used[i] = true

@@ -36,7 +36,7 @@ type Year struct {
 // A Group is a class or a course.
 type Group struct {
 	SourceID, Title string
-	Year            string // of a class: id of the Year
+	Year            string // id of the Year; a course may be of none
 	row             row
 }
 
@@ -66,6 +66,9 @@ const (
 	maxGrade = 10
 
 	maxProblems = 1000 // of each kind, kept
+
+	// MaxEnrolments is how many one pupil may have.
+	MaxEnrolments = 200
 )
 
 // Problem returns what is wrong with a group as a whole: for who gives groups
@@ -155,6 +158,7 @@ const (
 	codeDuplicate = "oneroster.duplicate"
 	codeReference = "oneroster.reference"
 	codeFields    = "oneroster.fields"
+	codeTooMany   = "oneroster.too_many"
 )
 
 // line returns a value as a line of text.
@@ -307,6 +311,11 @@ func (s *reading) classes(t *table) {
 func (s *reading) group(r row, id, kind string) bool {
 	title, ok := s.line(r, "title", maxTitle, true)
 	g := Group{SourceID: id, Title: title, row: r}
+	for _, term := range list(r.get("termSourcedIds")) {
+		if g.Year = s.years[term]; g.Year != "" {
+			break
+		}
+	}
 	switch kind {
 	case "scheduled":
 		if ok {
@@ -317,11 +326,6 @@ func (s *reading) group(r row, id, kind string) bool {
 	default:
 		s.fail(r, "classType", codeValue)
 		return false
-	}
-	for _, term := range list(r.get("termSourcedIds")) {
-		if g.Year = s.years[term]; g.Year != "" {
-			break
-		}
 	}
 	if g.Year == "" {
 		s.fail(r, "termSourcedIds", codeReference)

@@ -116,6 +116,10 @@ func (s *reading) enrol(t *table) {
 		default:
 			student := &s.Students[u.index]
 			e, good := s.enrolment(r, id, ok, grouped, group)
+			if good && len(student.Enrolments) == MaxEnrolments {
+				s.fail(r, "userSourcedId", codeTooMany)
+				good = false
+			}
 			if student.Partial = student.Partial || !good; good {
 				student.Enrolments = append(student.Enrolments, e)
 			}
