@@ -1,0 +1,300 @@
+package projections_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"zurnals/domain"
+	"zurnals/domain/access"
+	"zurnals/internal/pgtest"
+	"zurnals/projections"
+)
+
+// While people write and read, the tables are built anew again and again. No
+// query fails or sees half of a swap, and none sees less than it was promised.
+func TestRebuildWhilePeopleWriteAndRead(t *testing.T) {
+	t.Parallel()
+	pool, j := pgtest.New(t).App, newJournal()
+	e, _ := start(t, pool, j.log())
+	caughtUp(t, e, j.add(t, story(500)...))
+
+	done, stopped := make(chan struct{}), make(chan error, 2)
+	var answered, written atomic.Int64
+	go func() { // writes
+		events := story(5000)
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				stopped <- nil
+				return
+			default:
+			}
+			written.Store(j.add(t, events[i%len(events)]))
+			if i%20 == 0 {
+				e.WaitFor(t.Context(), written.Load())
+			}
+		}
+	}()
+	go func() { // reads
+		for {
+			select {
+			case <-done:
+				stopped <- nil
+				return
+			default:
+			}
+			if err := consistent(e, written.Load()); err != nil {
+				stopped <- err
+				return
+			}
+			answered.Add(1)
+		}
+	}()
+	for range 8 {
+		report, err := e.Rebuild(t.Context(), "marks")
+		if err != nil {
+			t.Error(err)
+		}
+		if !report.Compared || len(report.Different) > 0 {
+			t.Errorf("tables differ: %+v", report)
+		}
+		before := answered.Load()
+		until(t, "people read", func() bool { return answered.Load() > before+20 || len(stopped) > 0 })
+	}
+	close(done)
+	for range 2 {
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	}
+	last, _ := j.Head(t.Context())
+	caughtUp(t, e, last)
+	same(t, pool, j)
+	t.Logf("%d queries, %d events", answered.Load(), last)
+}
+
+var reader = access.System("test")
+var need = access.At(access.OperateViews, access.Scope{})
+
+// consistent reads two tables with several statements and checks that they
+// agree, and that what was seen before is seen.
+func consistent(e *projections.Engine, position int64) error {
+	ctx := projections.WithMinPosition(context.Background(), position)
+	_, err := projections.Query(ctx, e.DB(), reader, need, []string{"marks", "staff"}, func(ctx context.Context, q *projections.Querier) (int, error) {
+		var marks, totals, again, staff int
+		if err := q.QueryRow(ctx, "SELECT count(*) FROM {marks}.mark WHERE NOT removed").Scan(&marks); err != nil {
+			return 0, err
+		}
+		if err := q.QueryRow(ctx, "SELECT count(*) FROM {staff}.staff").Scan(&staff); err != nil {
+			return 0, err
+		}
+		if err := q.QueryRow(ctx, "SELECT coalesce(sum(taken), 0) FROM {marks}.total").Scan(&totals); err != nil {
+			return 0, err
+		}
+		if err := q.QueryRow(ctx, "SELECT count(*) FROM {marks}.mark WHERE NOT removed").Scan(&again); err != nil {
+			return 0, err
+		}
+		if marks != totals || marks != again {
+			return 0, fmt.Errorf("torn: %d marks, %d in totals, %d marks", marks, totals, again)
+		}
+		if q.Position() < position {
+			return 0, fmt.Errorf("at %d, %d was promised", q.Position(), position)
+		}
+		return marks, nil
+	})
+	return err
+}
+
+func TestRebuildRefusals(t *testing.T) {
+	t.Parallel()
+	pool, j := pgtest.New(t).App, newJournal()
+	e, _ := start(t, pool, j.log())
+	caughtUp(t, e, j.add(t, story(100)...))
+	if _, err := e.Rebuild(t.Context(), "nothing"); !errors.Is(err, projections.ErrUnknown) {
+		t.Errorf("unknown name: %v", err)
+	}
+	if err := e.Rollback(t.Context(), "marks"); !errors.Is(err, projections.ErrNoRollback) {
+		t.Errorf("rollback of nothing: %v", err)
+	}
+
+	// A query that takes its time holds the first rebuild up at the swap.
+	reading, let := make(chan struct{}), make(chan struct{})
+	read := make(chan error, 1)
+	go func() {
+		_, err := projections.Query(context.Background(), e.DB(), reader, need, []string{"marks"}, func(ctx context.Context, q *projections.Querier) (int, error) {
+			close(reading)
+			<-let
+			var n int
+			return n, q.QueryRow(ctx, "SELECT count(*) FROM {marks}.mark").Scan(&n)
+		})
+		read <- err
+	}()
+	<-reading
+	if err := e.StartRebuild(t.Context(), "marks"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the rebuild waits to swap", func() bool {
+		p := status(e, "marks").Rebuild
+		return p != nil && p.Phase == "swapping"
+	})
+	if _, err := e.Rebuild(t.Context(), "marks"); !errors.Is(err, projections.ErrBusy) {
+		t.Errorf("two rebuilds: %v", err)
+	}
+	if err := consistent(e, 100); err != nil {
+		t.Errorf("others cannot read: %v", err)
+	}
+	close(let)
+	if err := <-read; err != nil {
+		t.Error(err)
+	}
+	until(t, "the rebuild ends", func() bool { s := status(e, "marks"); return s.Rebuild == nil && s.Last != nil })
+	if last := status(e, "marks").Last; last.Events == 0 || last.Rows == 0 || last.Position != 100 {
+		t.Errorf("the report says %+v", last)
+	}
+}
+
+// Somebody has tampered with a read model: a rebuild tells, and mends it.
+// Rollback brings the former tables back; in the meantime they followed the log.
+func TestRebuildTellsAndMends(t *testing.T) {
+	t.Parallel()
+	pool, j := pgtest.New(t).App, newJournal()
+	e, _ := start(t, pool, j.log())
+	caughtUp(t, e, j.add(t, story(200)...))
+	if _, err := pool.Exec(t.Context(), "UPDATE rm_marks_v1.mark SET status = 'X'"); err != nil {
+		t.Fatal(err)
+	}
+	report, err := e.Rebuild(t.Context(), "marks")
+	if err != nil || len(report.Different) != 1 || report.Different[0] != "mark" {
+		t.Errorf("got %+v, %v", report, err)
+	}
+	same(t, pool, j)
+
+	lesson := domain.LessonID{UUID: uuid.UUID{0xff}}
+	caughtUp(t, e, j.add(t, marked{Lesson: lesson, Student: domain.StudentID{UUID: uuid.UUID{9}}, Register: domain.RegisterID{UUID: uuid.UUID{8}}, Status: "P"}))
+	if err := e.Rollback(t.Context(), "marks"); err != nil {
+		t.Fatal(err)
+	}
+	caughtUp(t, e, j.add(t, story(10)...))
+	var tampered, added int
+	if err := pool.QueryRow(t.Context(), "SELECT count(*) FILTER (WHERE status = 'X'), count(*) FILTER (WHERE lesson = $1) FROM rm_marks_v1.mark", lesson.UUID).Scan(&tampered, &added); err != nil {
+		t.Fatal(err)
+	}
+	if tampered == 0 || added != 1 {
+		t.Errorf("after rollback: %d old rows, %d added since", tampered, added)
+	}
+	if err := e.Rollback(t.Context(), "marks"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, pool, j)
+}
+
+// A new version is built beside the old, which is kept for a day in case the
+// old program comes back.
+func TestNewVersionIsBuiltBesideTheOld(t *testing.T) {
+	t.Parallel()
+	pool, j := pgtest.New(t).App, newJournal()
+	e, stop := start(t, pool, j.log())
+	caughtUp(t, e, j.add(t, story(50)...))
+	newer := staff
+	newer.Version++
+	next, err := projections.Open(pool, j.log(), options, marks, newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Prepare(t.Context()); err != nil { // while the old program serves
+		t.Fatal(err)
+	}
+	caughtUp(t, e, j.add(t, story(50)...))
+	retired := func() (schemas string) {
+		if err := pool.QueryRow(t.Context(), "SELECT coalesce(string_agg(schema, ' '), '') FROM projection.checkpoint WHERE retired_at IS NOT NULL").Scan(&schemas); err != nil {
+			t.Fatal(err)
+		}
+		return schemas
+	}
+	if s := retired(); s != "rm_staff_v3" {
+		t.Errorf("retired: %q", s)
+	}
+	stop()
+	e, _ = start(t, pool, j.log())
+	caughtUp(t, e, 100)
+	if s := retired(); s != "" {
+		t.Errorf("the old program is back, but retired: %q", s)
+	}
+}
+
+// What is kept for going back does not outlive an erasure by more than the
+// engine needs to see it, and is dropped after a day.
+func TestRetiredTablesFollowAndAreDropped(t *testing.T) {
+	t.Parallel()
+	pool, j := pgtest.New(t).App, newJournal()
+	e, stop := start(t, pool, j.log())
+	anna := domain.AccountID{UUID: uuid.UUID{7}}
+	caughtUp(t, e, j.add(t, hired{anna, "Anna", "teacher", "2025-09-01"}))
+	if _, err := e.Rebuild(t.Context(), "staff"); err != nil {
+		t.Fatal(err)
+	}
+	count := func() (n int) {
+		if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM rm_staff_v3_old.staff").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count(); n != 1 {
+		t.Fatalf("%d rows in the old tables", n)
+	}
+	j.add(t, left{anna})
+	until(t, "the old tables follow", func() bool { return count() == 0 })
+	stop()
+
+	later := options
+	later.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	tomorrow, err := projections.Open(pool, j.log(), later, marks, staff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); tomorrow.Run(ctx) }()
+	until(t, "the old tables are dropped", func() bool {
+		var there bool
+		if err := pool.QueryRow(t.Context(), "SELECT to_regnamespace('rm_staff_v3_old') IS NOT NULL").Scan(&there); err != nil {
+			t.Fatal(err)
+		}
+		return !there
+	})
+	cancel()
+	<-done
+}
+
+// With little memory a rebuild copies what it has and goes on by pages.
+func TestRebuildWithLittleMemory(t *testing.T) {
+	t.Parallel()
+	pool, j := pgtest.New(t).App, newJournal()
+	little := options
+	little.Rows = 10
+	e, err := projections.Open(pool, j.log(), little, marks, staff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.add(t, story(100)...)
+	if err := e.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for _, name := range []string{"marks", "staff"} {
+			if _, err := e.Rebuild(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		j.add(t, story(100)...)
+	}
+	e, _ = start(t, pool, j.log())
+	caughtUp(t, e, 300)
+	same(t, pool, j)
+}
