@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -100,7 +101,7 @@ func (u *unit) expect(stream string, version int) error {
 		return err
 	}
 	if s.version != version {
-		return ErrStale.With(domain.Detail{Field: "If-Match", Code: ErrStale.Code, Text: fmt.Sprintf("is at version %d", s.version)})
+		return ErrStale.With(domain.Detail{Field: "header.If-Match", Code: "version.current", What: strconv.Itoa(s.version), Text: fmt.Sprintf("is at version %d", s.version)})
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ type Detail struct {
 	Row    int    // of a file, as a person counts: the heading is row 1
 	Column string // heading of the column
 	Code   string
+	What   string // the one thing that texts of the code name, such as the version it has now
 	Text   string // English
 }
 

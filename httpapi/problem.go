@@ -43,6 +43,8 @@ type part struct {
 	Column string `json:"column,omitempty" doc:"heading of the column"`
 	Code   string `json:"code"`
 	Detail string `json:"detail" doc:"in the language asked for"`
+	What   string `json:"what,omitempty" doc:"what the detail names, such as a limit, or the version that the thing has now"`
+	Note   string `json:"note,omitempty" doc:"more, in English, for developers"`
 }
 
 // A heldRole is a role that who asks may act in.
@@ -200,9 +202,12 @@ func (q *request) problem(status int, code, text string) *problem {
 
 // part returns a detail with the text of its code.
 func (q *request) part(d domain.Detail) part {
-	p := part{Field: d.Field, File: d.File, Row: d.Row, Column: d.Column, Code: d.Code, Detail: d.Text}
-	if t := texts.Of(q.language, d.Code); t != "" && (q.language != texts.English || d.Text == "") {
+	p := part{Field: d.Field, File: d.File, Row: d.Row, Column: d.Column, Code: d.Code, What: d.What, Detail: d.Text}
+	if t := texts.Format(q.language, d.Code, d.What); t != "" {
 		p.Detail = t
+	}
+	if d.Text != p.Detail && d.Text != texts.Format(texts.English, d.Code, d.What) {
+		p.Note = d.Text
 	}
 	return p
 }
@@ -290,6 +295,9 @@ func (q *request) mistake(err error) part {
 	}
 	if m := requiredProperty.FindStringSubmatch(d.Message); m != nil {
 		p.Field = strings.TrimPrefix(p.Field+"."+m[1], ".")
+	}
+	if strings.Contains(texts.Of(q.language, p.Code), "%s") {
+		p.What = what
 	}
 	p.Detail = texts.Format(q.language, p.Code, what)
 	return p

@@ -10,6 +10,7 @@ package attendance
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -240,5 +241,5 @@ func (d Description) Holds(day domain.Date) bool {
 
 // staleAt refuses a change of what is at another version by now.
 func staleAt(version int) *domain.Error {
-	return ErrStale.With(domain.Detail{Field: "If-Match", Code: ErrStale.Code, Text: fmt.Sprintf("is at version %d", version)})
+	return ErrStale.With(domain.Detail{Field: "header.If-Match", Code: "version.current", What: strconv.Itoa(version), Text: fmt.Sprintf("is at version %d", version)})
 }
