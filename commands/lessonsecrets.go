@@ -79,7 +79,7 @@ func (c *Commands) checkSecret(u *unit, lesson attendance.Lesson, method attenda
 		return err
 	}
 	if wait > 0 {
-		return waiting{ErrLessonTries, wait}
+		return ErrLessonTries
 	}
 	if subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
 		return ErrLessonSecret
@@ -163,12 +163,3 @@ func (c *Commands) lessonMAC(ctx context.Context, purpose string, id domain.Less
 	h.Write(binary.BigEndian.AppendUint64(nil, uint64(generation)))
 	return h.Sum(nil), nil
 }
-
-// A waiting error is a refusal that says when to try again.
-type waiting struct {
-	error
-	wait time.Duration
-}
-
-func (w waiting) Unwrap() error             { return w.error }
-func (w waiting) RetryAfter() time.Duration { return w.wait }
