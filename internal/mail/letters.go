@@ -40,8 +40,9 @@ type (
 	// An Attached letter tells somebody who has an account of a new workplace
 	// (piesaiste iestādei).
 	Attached struct {
-		Place string // may be empty
-		Link  string // where to sign in
+		Place      string // may be empty
+		Registered bool   // else the link to register comes in a letter of its own
+		Link       string // where to sign in
 	}
 
 	// A LoginCode (pieslēgšanās kods) finishes a sign-in.

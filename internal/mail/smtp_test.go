@@ -2,23 +2,17 @@ package mail
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
-	"log"
 	"net"
-	"net/http/httptest"
 	netmail "net/mail"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-sasl"
-	"github.com/emersion/go-smtp"
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
+
+	"zurnals/internal/mail/mailtest"
 )
 
 // The database server of a bare `go test` lives as long as the process.
@@ -27,118 +21,9 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("zurnals/internal/embedpg.(*Server).runOnce.func1"))
 }
 
-// A postOffice is a mail server that takes letters, or answers as it is told to.
-type postOffice struct {
-	addr string
-
-	mu    sync.Mutex
-	mail  error // answer to MAIL FROM
-	rcpt  error // to RCPT TO
-	data  error // to the letter
-	taken []taken
-}
-
-type taken struct {
-	to   string
-	body string
-}
-
-func openPostOffice(t *testing.T) *postOffice {
+func sender(t *testing.T, p *mailtest.PostOffice) *SMTP {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return serve(t, listener)
-}
-
-// openSecurePostOffice returns one that speaks TLS, and who vouches for it.
-func openSecurePostOffice(t *testing.T) (*postOffice, *x509.CertPool) {
-	t.Helper()
-	certified := httptest.NewTLSServer(nil)
-	defer certified.Close()
-	roots := x509.NewCertPool()
-	roots.AddCert(certified.Certificate())
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certified.TLS.Certificates})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return serve(t, listener), roots
-}
-
-func serve(t *testing.T, listener net.Listener) *postOffice {
-	s := &postOffice{}
-	s.addr = listener.Addr().String()
-	backend := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{s: s}, nil }))
-	backend.Domain, backend.ReadTimeout = "localhost", 5*time.Second
-	backend.AllowInsecureAuth, backend.ErrorLog = true, log.New(io.Discard, "", 0)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = backend.Serve(listener) // ends with Close
-	}()
-	t.Cleanup(func() {
-		backend.Close()
-		listener.Close() // Serve may not have told backend of it yet
-		<-done
-	})
-	return s
-}
-
-func (s *postOffice) letters() []taken {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.taken
-}
-
-type session struct {
-	s  *postOffice
-	to string
-}
-
-func (c *session) Mail(string, *smtp.MailOptions) error {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	return c.s.mail
-}
-
-func (c *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.to = to
-	return c.s.rcpt
-}
-
-func (c *session) Data(r io.Reader) error {
-	body, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if c.s.data != nil {
-		return c.s.data
-	}
-	c.s.taken = append(c.s.taken, taken{c.to, string(body)})
-	return nil
-}
-
-func (c *session) Reset()        {}
-func (c *session) Logout() error { return nil }
-
-func (c *session) AuthMechanisms() []string { return []string{sasl.Plain} }
-func (c *session) Auth(string) (sasl.Server, error) {
-	return sasl.NewPlainServer(func(_, user, password string) error {
-		if password != "right" {
-			return smtp.ErrAuthFailed
-		}
-		return nil
-	}), nil
-}
-
-func (s *postOffice) sender(t *testing.T) *SMTP {
-	t.Helper()
-	sender, err := NewSMTP("smtp://"+s.addr+"?tls=off", "Žurnāls <zurnals@example.lv>")
+	sender, err := NewSMTP("smtp://"+p.Addr+"?tls=off", "Žurnāls <zurnals@example.lv>")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,15 +41,15 @@ func letter(t *testing.T) Letter {
 }
 
 func TestALetterArrives(t *testing.T) {
-	s := openPostOffice(t)
-	if err := s.sender(t).Send(t.Context(), letter(t)); err != nil {
+	s := mailtest.Open(t)
+	if err := sender(t, s).Send(t.Context(), letter(t)); err != nil {
 		t.Fatal(err)
 	}
-	got := s.letters()
-	if len(got) != 1 || got[0].to != "laura.ozola@example.lv" {
+	got := s.Letters()
+	if len(got) != 1 || got[0].To != "laura.ozola@example.lv" {
 		t.Fatalf("got %v", got)
 	}
-	m, err := netmail.ReadMessage(strings.NewReader(got[0].body))
+	m, err := netmail.ReadMessage(strings.NewReader(got[0].Text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,27 +70,23 @@ func TestALetterArrives(t *testing.T) {
 }
 
 func TestWhatTheServerAnswersDecidesWhetherToTryAgain(t *testing.T) {
-	const text = "no thanks for laura.ozola@example.lv"
-	answer := func(code int) error {
-		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 1, 1}, Message: text}
-	}
 	for name, c := range map[string]struct {
-		mail, rcpt, data error
-		never            bool
+		says  mailtest.Answers
+		never bool
 	}{
-		"no such mailbox":     {rcpt: answer(550), never: true},
-		"letter refused":      {data: answer(554), never: true},
-		"mailbox is busy":     {rcpt: answer(450)},
-		"letter put off":      {data: answer(451)},
-		"we are not known":    {mail: answer(550)},
-		"sign in first":       {rcpt: answer(530)},
-		"sender is put off":   {mail: answer(421)},
-		"too many recipients": {rcpt: answer(452)},
+		"no such mailbox":     {says: mailtest.Answers{Rcpt: mailtest.Refusal(550)}, never: true},
+		"letter refused":      {says: mailtest.Answers{Data: mailtest.Refusal(554)}, never: true},
+		"mailbox is busy":     {says: mailtest.Answers{Rcpt: mailtest.Refusal(450)}},
+		"letter put off":      {says: mailtest.Answers{Data: mailtest.Refusal(451)}},
+		"we are not known":    {says: mailtest.Answers{Mail: mailtest.Refusal(550)}},
+		"sign in first":       {says: mailtest.Answers{Rcpt: mailtest.Refusal(530)}},
+		"sender is put off":   {says: mailtest.Answers{Mail: mailtest.Refusal(421)}},
+		"too many recipients": {says: mailtest.Answers{Rcpt: mailtest.Refusal(452)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := openPostOffice(t)
-			s.mail, s.rcpt, s.data = c.mail, c.rcpt, c.data
-			err := s.sender(t).Send(t.Context(), letter(t))
+			s := mailtest.Open(t)
+			s.Say(c.says)
+			err := sender(t, s).Send(t.Context(), letter(t))
 			var never *NeverError
 			if err == nil || errors.As(err, &never) != c.never {
 				t.Fatalf("got %v, want never: %v", err, c.never)
@@ -235,39 +116,39 @@ func TestNoServerMeansTryAgain(t *testing.T) {
 }
 
 func TestWithoutTLSNothingIsSentUnlessAllowed(t *testing.T) {
-	s := openPostOffice(t)
-	sender, err := NewSMTP("smtp://"+s.addr, "zurnals@example.lv")
+	s := mailtest.Open(t)
+	sender, err := NewSMTP("smtp://"+s.Addr, "zurnals@example.lv")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sender.Send(t.Context(), letter(t)); err == nil || len(s.letters()) != 0 {
+	if err := sender.Send(t.Context(), letter(t)); err == nil || len(s.Letters()) != 0 {
 		t.Fatalf("sent in the open: %v", err)
 	}
 }
 
 func TestSigningInToTheMailServer(t *testing.T) {
 	for password, want := range map[string]int{"wrong": 0, "right": 1} {
-		s, roots := openSecurePostOffice(t)
-		sender, err := NewSMTP("smtps://zurnals:"+password+"@"+s.addr, "zurnals@example.lv")
+		s, roots := mailtest.OpenTLS(t)
+		sender, err := NewSMTP("smtps://zurnals:"+password+"@"+s.Addr, "zurnals@example.lv")
 		if err != nil {
 			t.Fatal(err)
 		}
 		sender.server.roots = roots
 		err = sender.Send(t.Context(), letter(t))
 		var never *NeverError
-		if (err == nil) != (want == 1) || errors.As(err, &never) || len(s.letters()) != want {
-			t.Errorf("%s password: %v, %d letters", password, err, len(s.letters()))
+		if (err == nil) != (want == 1) || errors.As(err, &never) || len(s.Letters()) != want {
+			t.Errorf("%s password: %v, %d letters", password, err, len(s.Letters()))
 		}
 	}
 }
 
 func TestAServerNobodyVouchesForGetsNothing(t *testing.T) {
-	s, _ := openSecurePostOffice(t)
-	sender, err := NewSMTP("smtps://"+s.addr, "zurnals@example.lv")
+	s, _ := mailtest.OpenTLS(t)
+	sender, err := NewSMTP("smtps://"+s.Addr, "zurnals@example.lv")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sender.Send(t.Context(), letter(t)); err == nil || len(s.letters()) != 0 {
+	if err := sender.Send(t.Context(), letter(t)); err == nil || len(s.Letters()) != 0 {
 		t.Fatalf("sent to a stranger: %v", err)
 	}
 }
@@ -293,8 +174,8 @@ func TestSendingEndsWithItsContext(t *testing.T) {
 // What somebody types as an address must never become a header (or a second
 // recipient), however it is written.
 func TestAnAddressCannotBringAHeader(t *testing.T) {
-	s := openPostOffice(t)
-	sender := s.sender(t)
+	s := mailtest.Open(t)
+	sender := sender(t, s)
 	for _, to := range []string{
 		"laura@example.lv\r\nBcc: eve@example.com",
 		"laura@example.lv\nBcc: eve@example.com",
@@ -325,7 +206,7 @@ func TestAnAddressCannotBringAHeader(t *testing.T) {
 	if err := sender.Send(t.Context(), l); !errors.As(err, &never) || never.Reason != BadSubject {
 		t.Errorf("subject: got %v", err)
 	}
-	if got := s.letters(); len(got) != 0 {
+	if got := s.Letters(); len(got) != 0 {
 		t.Errorf("sent: %v", got)
 	}
 }
