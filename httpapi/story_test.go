@@ -1,0 +1,437 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"zurnals/commands"
+	"zurnals/domain"
+	"zurnals/domain/access"
+	"zurnals/domain/catalogue"
+	"zurnals/domain/identity"
+	"zurnals/eventstore"
+	"zurnals/internal/clock"
+	"zurnals/internal/credentials"
+	"zurnals/internal/pgtest"
+	"zurnals/internal/securitylog"
+	"zurnals/internal/sessions"
+	"zurnals/projections"
+)
+
+// A story is the whole server, with a database of its own, on Monday
+// 2025-09-01 at 08:00 in Riga. It begins with
+//
+//	{municipality}  Parauga novads
+//	{school}        Parauga vidusskola, which the roster calls org-skola
+//	{year}          2025-2026 of it, {class} 6.a, {class_b} 6.b
+//	{elsewhere}     a school of {elsewhere_municipality}, with {elsewhere_year} and {elsewhere_class}
+//
+// Names in braces stand for ids in paths, bodies and headers of steps.
+type story struct {
+	t        *testing.T
+	clock    *clock.Clock
+	log      *eventstore.Postgres
+	keys     *eventstore.PostgresKeys
+	commands *commands.Commands
+	engine   *projections.Engine
+	api      *API
+	handler  http.Handler
+	output   *locked // what the server has logged
+
+	names  map[string]string
+	tokens map[string]string // of sessions, by the name of the person
+}
+
+// A step is one request, and what must come of it.
+type step struct {
+	name    string
+	as      string   // who asks: a name that hire was given; empty: nobody
+	ask     string   // method and path below /api/v1; ~/path is one that is not below it
+	body    string   // JSON
+	form    formBody // instead
+	headers []string
+
+	status int
+	code   string   // of the problem
+	fields []string // that the problem names; of a file "row 3, E-pasts"
+	events string   // types of those appended, in order; empty: none
+	has    []string // what the answer contains
+	hasNot []string
+	keep   string // name to keep the "id" of the answer under
+}
+
+// A formBody is a multipart body: fields, and files by field and name.
+type formBody struct {
+	fields map[string]string
+	files  map[string]formFile
+}
+
+type formFile struct {
+	name string
+	data []byte
+}
+
+// newStory starts a server that keeps the given read models.
+func newStory(t *testing.T, views ...projections.Any) *story {
+	t.Helper()
+	ctx, pool := t.Context(), pgtest.New(t).App
+	s := &story{t: t, clock: clock.Stopped(monday), output: new(locked), names: map[string]string{}, tokens: map[string]string{}}
+	var err error
+	s.keys, err = eventstore.OpenKeys(ctx, pool, s.clock.Now, eventstore.NewMaster())
+	s.must(err)
+	s.log, err = eventstore.Open(ctx, pool, s.clock.Now, s.keys)
+	s.must(err)
+	s.background(s.log.Run)
+	passwords, err := credentials.New(pool, s.clock.Now, 2)
+	s.must(err)
+	s.commands = &commands.Commands{
+		Log: s.log, Keys: s.keys, Catalogue: catalogue.All, Now: s.clock.Now,
+		Credentials: passwords, Attempts: new(commands.MemoryAttempts),
+	}
+	logger := slog.New(slog.NewJSONHandler(s.output, nil))
+	s.engine, err = projections.Open(pool, projections.Decoded(s.log, s.keys, catalogue.All),
+		projections.Options{Now: s.clock.Now, Logger: logger, Partial: true}, views...)
+	s.must(err)
+	s.background(s.engine.Run)
+	s.api = &API{
+		Commands: s.commands, Views: s.engine.DB(), Engine: s.engine, Who: s.commands, Learners: s.commands,
+		Sessions: &sessions.Store{Pool: pool, Now: s.clock.Now}, Security: &securitylog.Store{Pool: pool, Now: s.clock.Now},
+		Now: s.clock.Now, Log: logger, PublicURL: "https://zurnals.example", HashKey: make([]byte, 32),
+	}
+	s.handler = s.api.Handler()
+	s.organise()
+	return s
+}
+
+// organise makes the places that a story begins with.
+func (s *story) organise() {
+	ctx, operator := s.t.Context(), access.System("story")
+	for _, place := range []struct{ prefix, municipality, school, source string }{
+		{"", "Parauga novads", "Parauga vidusskola", "org-skola"},
+		{"elsewhere_", "Citurienes novads", "Citurienes skola", "org-cita"},
+	} {
+		m, err := s.commands.RegisterMunicipality(ctx, operator, commands.RegisterMunicipality{Name: place.municipality})
+		s.must(err)
+		school, err := s.commands.RegisterSchool(ctx, operator, commands.RegisterSchool{Municipality: m, Name: place.school, Source: place.source})
+		s.must(err)
+		year, err := s.commands.OpenSchoolYear(ctx, operator, commands.OpenSchoolYear{School: school, From: "2025-09-01", To: "2026-08-31"})
+		s.must(err)
+		for name, class := range map[string]string{"class": "6.a", "class_b": "6.b"} {
+			id, err := s.commands.CreateClass(ctx, operator, commands.CreateClass{School: school, Year: year, Name: class})
+			s.must(err)
+			s.names[place.prefix+name] = id.String()
+		}
+		s.names[place.prefix+"municipality"], s.names[place.prefix+"year"] = m.String(), year.String()
+		s.names[place.prefix+"school"] = school.String()
+	}
+	s.names["elsewhere"] = s.names["elsewhere_school"]
+}
+
+// A post is a role and the place it is held at: the names of a municipality, a
+// school or a class of the story, or nothing for the installation.
+type post struct {
+	role  access.Role
+	place string
+}
+
+// hire gives somebody an account that is registered and signed in, in the given
+// posts. {name} is its id, {name/role} that of the last role assignment.
+func (s *story) hire(name string, posts ...post) domain.AccountID {
+	s.t.Helper()
+	ctx, operator := s.t.Context(), access.System("story")
+	place := s.place("school")
+	if len(posts) > 0 {
+		place = s.place(posts[0].place).Workplace()
+	}
+	admitted, err := s.commands.InviteUser(ctx, operator, commands.InviteUser{
+		Place: place, GivenName: strings.ToUpper(name[:1]) + name[1:], FamilyName: "Paraudziņa",
+		PersonalCode: fmt.Sprintf("32%09d", len(s.tokens)), Email: name + "@skola.example",
+	})
+	s.must(err)
+	s.names[name] = admitted.Account.String()
+	for _, p := range posts {
+		id, err := s.commands.GiveRole(ctx, operator, commands.GiveRole{Account: admitted.Account, Role: p.role, Place: s.place(p.place)})
+		s.must(err)
+		s.names[name+"/"+string(p.role)] = id.String()
+	}
+	_, err = s.commands.ConfirmRegistration(ctx, access.Actor{Kind: domain.ActorToken},
+		commands.ConfirmRegistration{Token: s.link(admitted.Account), Password: password})
+	s.must(err)
+	s.tokens[name], _, err = s.api.Sessions.Create(ctx, sessions.Session{Realm: sessions.Staff, Subject: admitted.Account.UUID})
+	s.must(err)
+	return admitted.Account
+}
+
+// password of everybody in a story.
+const password = "pareizs zirgs baterija"
+
+// place returns the place with a name, such as "class".
+func (s *story) place(name string) access.Scope {
+	s.t.Helper()
+	prefix, kind := "", name
+	if rest, ok := strings.CutPrefix(name, "elsewhere"); ok {
+		prefix, kind = "elsewhere_", strings.TrimPrefix(rest, "_")
+	}
+	var scope access.Scope
+	if name != "" {
+		scope.Municipality = id[domain.MunicipalityID](s, prefix+"municipality")
+		if kind != "municipality" {
+			scope.School = id[domain.SchoolID](s, prefix+"school")
+		}
+		if strings.HasPrefix(kind, "class") {
+			scope.Class = id[domain.ClassID](s, prefix+kind)
+		}
+	}
+	return scope
+}
+
+// link returns the token of the newest registration link of an account.
+func (s *story) link(account domain.AccountID) (token string) {
+	s.t.Helper()
+	links, err := commands.OpenLinks(s.t.Context(), s.keys)
+	s.must(err)
+	for _, e := range s.history("account-" + account.String()) {
+		switch e := e.(type) {
+		case identity.UserInvited:
+			token = links.Registration(account, e.Invitation)
+		case identity.InvitationResent:
+			token = links.Registration(account, e.Invitation)
+		}
+	}
+	return token
+}
+
+// loginCode returns the code that was mailed last.
+func (s *story) loginCode(account domain.AccountID) (code string) {
+	s.t.Helper()
+	links, err := commands.OpenLinks(s.t.Context(), s.keys)
+	s.must(err)
+	for _, e := range s.history("account-" + account.String()) {
+		if e, ok := e.(identity.LoginCodeIssued); ok {
+			code = links.LoginCode(e.Challenge)
+		}
+	}
+	return code
+}
+
+// history returns the events of a stream, opened.
+func (s *story) history(stream string) (all []domain.Event) {
+	s.t.Helper()
+	stored, err := eventstore.Collect(s.log.ReadStream(s.t.Context(), stream, 1))
+	s.must(err)
+	s.must(s.keys.Open(s.t.Context(), stored))
+	for _, e := range stored {
+		event, err := catalogue.All.Decode(e.Type, e.Schema, e.Data)
+		s.must(err)
+		all = append(all, event)
+	}
+	return all
+}
+
+// tell sends the requests of steps one after the other and checks what comes
+// of them. It returns the last answer.
+func (s *story) tell(steps ...step) (last answer) {
+	s.t.Helper()
+	for _, st := range steps {
+		last = s.one(st)
+	}
+	return last
+}
+
+func (s *story) one(st step) answer {
+	t := s.t
+	t.Helper()
+	before, err := s.log.Head(t.Context())
+	s.must(err)
+	a := s.send(st, before)
+	name := st.name
+	if name == "" {
+		name = st.as + " " + st.ask
+	}
+	if a.Code != st.status || a.problem.Code != st.code {
+		t.Errorf("%s: answered %d %s, want %d %s: %s", name, a.Code, a.problem.Code, st.status, st.code, a.Body)
+	}
+	if got := parts(a.problem); st.fields != nil && !slices.Equal(got, st.fields) {
+		t.Errorf("%s: wrong are %q, want %q: %s", name, got, st.fields, a.Body)
+	}
+	if got := s.since(before); got != st.events {
+		t.Errorf("%s: appended\n%q, want\n%q: %s", name, got, st.events, a.Body)
+	}
+	for _, part := range st.has {
+		if part = s.fill(part); !strings.Contains(a.Body.String(), part) {
+			t.Errorf("%s: the answer has no %s: %s", name, part, a.Body)
+		}
+	}
+	for _, part := range st.hasNot {
+		if part = s.fill(part); strings.Contains(a.Body.String(), part) {
+			t.Errorf("%s: the answer has %s: %s", name, part, a.Body)
+		}
+	}
+	if st.keep != "" {
+		var thing struct{ ID string }
+		if err := json.Unmarshal(a.Body.Bytes(), &thing); err != nil || thing.ID == "" {
+			t.Fatalf("%s: there is no id to keep as %s in %s", name, st.keep, a.Body)
+		}
+		s.names[st.keep] = thing.ID
+	}
+	return a
+}
+
+// send sends the request of a step. A GET waits until it sees what was appended
+// up to a position.
+func (s *story) send(st step, seen int64) answer {
+	s.t.Helper()
+	method, path, _ := strings.Cut(s.fill(st.ask), " ")
+	if root, ok := strings.CutPrefix(path, "~"); ok {
+		path = root
+	} else {
+		path = prefix + path
+	}
+	body, kind := st.encode(s)
+	r := httptest.NewRequest(method, path, body)
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
+	}
+	if method == http.MethodGet {
+		r.Header.Set("Zurnals-Min-Position", strconv.FormatInt(seen, 10))
+	}
+	if st.as != "" {
+		token, ok := s.tokens[st.as]
+		if !ok {
+			s.t.Fatalf("%s is not signed in", st.as)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, h := range st.headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, s.fill(value))
+	}
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	a := answer{ResponseRecorder: w}
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/problem+json") {
+		s.must(json.Unmarshal(w.Body.Bytes(), &a.problem))
+	}
+	return a
+}
+
+// since returns the types of the events after a position.
+func (s *story) since(position int64) string {
+	s.t.Helper()
+	var types []string
+	for e, err := range s.log.ReadAll(s.t.Context(), position, 0) {
+		s.must(err)
+		types = append(types, e.Type)
+	}
+	return strings.Join(types, " ")
+}
+
+// parts returns what a problem names as wrong.
+func parts(p problem) (all []string) {
+	for _, e := range p.Errors {
+		if e.Row > 0 {
+			all = append(all, fmt.Sprintf("row %d, %s: %s", e.Row, e.Column, e.Code))
+		} else {
+			all = append(all, e.Field)
+		}
+	}
+	return all
+}
+
+// fill puts ids in the place of names.
+func (s *story) fill(text string) string {
+	pairs := make([]string, 0, 2*len(s.names))
+	for name, id := range s.names {
+		pairs = append(pairs, "{"+name+"}", id)
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// advance turns the clock on.
+func (s *story) advance(by time.Duration) { s.t.Helper(); s.must(s.clock.Advance(s.t.Context(), by)) }
+
+// background runs part of the server until the story ends.
+func (s *story) background(run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := run(ctx); err != nil && ctx.Err() == nil {
+			s.t.Errorf("part of the server has stopped: %v", err)
+		}
+	}()
+	s.t.Cleanup(func() { cancel(); <-done })
+}
+
+func (s *story) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// id returns the id that a name of a story stands for.
+func id[ID ~struct{ uuid.UUID }](s *story, name string) ID {
+	s.t.Helper()
+	id, err := domain.ParseID[ID](s.names[name])
+	if err != nil {
+		s.t.Fatalf("nothing in the story is called %q", name)
+	}
+	return id
+}
+
+// encode returns the body of a step and its content type.
+func (st step) encode(s *story) (io.Reader, string) {
+	if st.form.fields == nil && st.form.files == nil {
+		if st.body == "" {
+			return http.NoBody, ""
+		}
+		return strings.NewReader(s.fill(st.body)), "application/json"
+	}
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, value := range st.form.fields {
+		s.must(w.WriteField(name, value))
+	}
+	for name, f := range st.form.files {
+		part, err := w.CreateFormFile(name, f.name)
+		s.must(err)
+		_, err = part.Write(f.data)
+		s.must(err)
+	}
+	s.must(w.Close())
+	return &body, w.FormDataContentType()
+}
+
+// locked lets the logger of a server write where a test reads.
+type locked struct {
+	mu sync.Mutex
+	w  bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.String()
+}
