@@ -54,6 +54,7 @@ type API struct {
 	Dev       *Dev           // nil: no development routes
 
 	huma    huma.API
+	pages   chi.Router // for what is no part of the API, such as pages
 	table   []route
 	buckets buckets
 	metrics metrics
@@ -100,7 +101,7 @@ func (a *API) handler(routes func()) http.Handler {
 		a.refuse(w, req, errMethod)
 	})
 
-	a.huma = humachi.New(r, config())
+	a.huma, a.pages = humachi.New(r, config()), r
 	a.table = nil
 	routes()
 

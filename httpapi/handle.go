@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -81,9 +80,6 @@ func handle[In, Out any](a *API, rt route, f func(context.Context, access.Actor,
 	op.Middlewares = huma.Middlewares{a.admit(&rt)}
 	huma.Register(a.huma, op, func(ctx context.Context, in *In) (*Out, error) {
 		q := asked(ctx)
-		// The request has been read. A deadline for reading it that passes now
-		// would look to the server as if the client had gone.
-		_ = http.NewResponseController(q.w).SetReadDeadline(time.Time{})
 		ctx, outcome := commands.WithOutcome(ctx)
 		out, err := f(ctx, q.identified(), in)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -237,7 +238,9 @@ func problemOf(q *request, status int, msg string, errs []error) *problem {
 	case http.StatusUnprocessableEntity:
 		p := newProblem(q, errInvalid)
 		for _, err := range errs {
-			p.Errors = append(p.Errors, q.mistake(err))
+			if m := q.mistake(err); !slices.Contains(p.Errors, m) { // huma says some things twice
+				p.Errors = append(p.Errors, m)
+			}
 		}
 		return p
 	}

@@ -1,6 +1,9 @@
 package access
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // A Role is what a person is to a class, a school or a municipality. Roles of
 // the tool for schools are prefixed “emu”, because other systems have roles
@@ -112,6 +115,9 @@ var may = map[Permission][]Role{
 
 // Holders returns the roles that have p, for documentation and tests.
 func Holders(p Permission) []Role { return slices.Clone(may[p]) }
+
+// All returns all permissions there are, in the order of their names.
+func All() []Permission { return slices.Sorted(maps.Keys(may)) }
 
 // Known says whether p is in the table.
 func Known(p Permission) bool { _, ok := may[p]; return ok }
