@@ -19,6 +19,7 @@ import (
 	"zurnals/domain/access"
 	"zurnals/internal/securitylog"
 	"zurnals/internal/sessions"
+	"zurnals/internal/trace"
 )
 
 // A world is a server with routes of the test's own, and the people who ask.
@@ -399,6 +400,7 @@ func TestAStaleVersionIsRefused(t *testing.T) {
 }
 
 func TestARequestActsInOneRole(t *testing.T) {
+	trace.Covers(t, "EMU-077")
 	w := newWorld(t, echo(fine))
 	teacher := access.Assignment{ID: domain.NewID[domain.AssignmentID](), Role: access.ClassTeacher, Scope: access.Scope{School: admin.Scope.School}}
 	token := "Authorization: Bearer " + w.signIn(admin, teacher)
