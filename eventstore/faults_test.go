@@ -65,8 +65,9 @@ func TestTheApplicationCannotChangeTheLog(t *testing.T) {
 		`INSERT INTO es.event SELECT 4, recorded_at, id, 4, schema, stream, type, meta, data FROM es.event WHERE position = 1`,
 		`ALTER TABLE es.event DETACH PARTITION es.event_1`,
 		`DROP TABLE es.event_1`,
-		`UPDATE es.head SET position = 0`,
-		`SELECT FROM es.head FOR UPDATE`,
+		`INSERT INTO es.mark VALUES (7, now())`,
+		`DELETE FROM es.mark`,
+		`SELECT FROM es.gate FOR UPDATE`,
 		`UPDATE es.stream SET version = 0`,
 		`DELETE FROM es.stream`,
 		`DELETE FROM es.command`,
@@ -179,7 +180,7 @@ func TestAnUnknownOutcomeIsFoundOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tx.Exec(t.Context(), `SELECT FROM es.head FOR UPDATE`); err != nil {
+		if _, err := tx.Exec(t.Context(), `SELECT FROM es.gate FOR UPDATE`); err != nil {
 			t.Fatal(err)
 		}
 		return func() { _ = tx.Rollback(context.Background()) }

@@ -11,6 +11,8 @@ import (
 const (
 	// floor is how often the head is asked for when nothing is heard.
 	floor = time.Second
+	// upkeepEvery is how often old marks of the head are removed.
+	upkeepEvery = time.Minute
 	// sweepEvery is how often old commands are forgotten.
 	sweepEvery = time.Hour
 	sweepChunk = 10_000
@@ -60,12 +62,15 @@ func (p *Postgres) hear(ctx context.Context, conn *pgx.Conn) (worked bool) {
 	}
 }
 
-// upkeep makes partitions ahead of the head and forgets old commands.
+// upkeep makes partitions ahead of the head and sweeps what is not needed any more.
 func (p *Postgres) upkeep(ctx context.Context) {
 	var swept time.Time
 	for ctx.Err() == nil {
 		var size, next int64
 		err := p.pool.QueryRow(ctx, `SELECT partition_size, es.prepare_partitions(partition_size) FROM es.layout`).Scan(&size, &next)
+		if err == nil {
+			_, err = p.pool.Exec(ctx, `SELECT es.sweep_marks()`)
+		}
 		if err == nil && time.Since(swept) >= sweepEvery {
 			if err = p.sweep(ctx); err == nil {
 				swept = time.Now()
@@ -76,7 +81,7 @@ func (p *Postgres) upkeep(ctx context.Context) {
 			continue
 		}
 		// Less than a whole partition is left from here on.
-		until, cancel := context.WithTimeout(ctx, sweepEvery)
+		until, cancel := context.WithTimeout(ctx, upkeepEvery)
 		_ = p.head.wait(until, next-size)
 		cancel()
 	}

@@ -160,12 +160,12 @@ func scanEvent(row pgx.CollectableRow) (e Event, err error) {
 
 // page reads events into memory, so that no connection is held while the
 // caller works on them.
-func (p *Postgres) page(ctx context.Context, query string, args ...any) ([]Event, error) {
+func (p *Postgres) page(ctx context.Context, about int64, query string, args ...any) ([]Event, error) {
 	rows, err := p.pool.Query(ctx, query, args...)
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	events, err := pgx.CollectRows(rows, scanEvent)
+	events, err := pgx.AppendRows(make([]Event, 0, about), rows, scanEvent)
 	return events, unavailable(err)
 }
 
@@ -195,7 +195,7 @@ func (p *Postgres) ReadStream(ctx context.Context, stream string, from int) iter
 		for from := max(from, 1); ; {
 			limit := pages.size()
 			// The bounds of position let the planner leave out partitions.
-			events, err := p.page(ctx, `SELECT `+columns+` FROM es.event e
+			events, err := p.page(ctx, limit, `SELECT `+columns+` FROM es.event e
 				WHERE e.stream = $1 AND e.version >= $2
 				  AND e.position >= (SELECT s.first_position FROM es.stream s WHERE s.stream = $1)
 				  AND e.position <= (SELECT s.last_position FROM es.stream s WHERE s.stream = $1)
@@ -224,7 +224,7 @@ func (p *Postgres) ReadStream(ctx context.Context, stream string, from int) iter
 
 // ReadStreams implements Log.
 func (p *Postgres) ReadStreams(ctx context.Context, streams ...string) (map[string][]Event, error) {
-	events, err := p.page(ctx, `SELECT `+columns+` FROM es.stream s
+	events, err := p.page(ctx, int64(4*len(streams)), `SELECT `+columns+` FROM es.stream s
 		CROSS JOIN LATERAL (SELECT * FROM es.event x WHERE x.stream = s.stream AND x.position BETWEEN s.first_position AND s.last_position) e
 		WHERE s.stream = ANY ($1) ORDER BY e.stream, e.version`, streams)
 	if err != nil {
@@ -257,7 +257,7 @@ func (p *Postgres) ReadAll(ctx context.Context, after, upto int64) iter.Seq2[Eve
 			if events == nil {
 				var err error
 				last := min(upto, after+pages.size())
-				events, err = p.page(ctx, `SELECT `+columns+` FROM es.event e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position`, after, last)
+				events, err = p.page(ctx, last-after, `SELECT `+columns+` FROM es.event e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position`, after, last)
 				if err == nil && int64(len(events)) != last-after {
 					err = fmt.Errorf("%w: %d events from %d to %d", ErrGap, len(events), after+1, last)
 				}

@@ -5,14 +5,23 @@
 CREATE SCHEMA es;
 GRANT USAGE ON SCHEMA es TO zurnals_app;
 
--- The end of the log, one row. Whoever appends locks it first: so positions
--- have no gaps, and a position is visible only when all before it are.
-CREATE TABLE es.head (
-  one         bool        NOT NULL DEFAULT true CONSTRAINT head_pkey PRIMARY KEY CONSTRAINT head_one_row CHECK (one),
-  position    bigint      NOT NULL,
+-- Whoever appends locks this one row first, and holds it until commit: so
+-- positions have no gaps, and a position is visible only when all before it are.
+CREATE TABLE es.gate (
+  one bool NOT NULL DEFAULT true CONSTRAINT gate_pkey PRIMARY KEY CONSTRAINT gate_one_row CHECK (one)
+);
+INSERT INTO es.gate DEFAULT VALUES;
+
+-- Where each commit left the log; the newest is its head, the others are swept.
+-- One row updated by every commit would be simpler, but while a backup holds a
+-- snapshot its dead versions cannot go, and each append would wade through all
+-- of them. The head is also what shows that the last events were taken out.
+CREATE TABLE es.mark (
+  position    bigint      NOT NULL CONSTRAINT mark_pkey PRIMARY KEY,
   recorded_at timestamptz NOT NULL
-) WITH (fillfactor = 10);
-INSERT INTO es.head (position, recorded_at) VALUES (0, 'epoch');
+);
+INSERT INTO es.mark (position, recorded_at) VALUES (0, 'epoch');
+CREATE VIEW es.head AS SELECT m.position, m.recorded_at FROM es.mark m ORDER BY m.position DESC LIMIT 1;
 
 -- Where each stream stands. Checked and set under the lock of the head, it is
 -- what keeps versions exact.
@@ -86,7 +95,7 @@ CREATE TABLE es.master (
   proof bytea NOT NULL
 );
 
-GRANT SELECT ON es.head, es.stream, es.event, es.layout, es.command, es.claim, es.subject_key, es.system_key, es.master TO zurnals_app;
+GRANT SELECT ON es.head, es.mark, es.stream, es.event, es.layout, es.command, es.claim, es.subject_key, es.system_key, es.master TO zurnals_app;
 
 -- +goose StatementBegin
 -- prepare_partitions makes sure that the next p_ahead positions have a
@@ -157,9 +166,10 @@ BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'es.append needs READ COMMITTED' USING ERRCODE = 'ES001';
   END IF;
-  -- A statement of its own: the statements below have snapshots taken after
-  -- the lock was given, and see all that was appended before.
-  SELECT h.position, greatest(h.recorded_at, p_at) INTO STRICT head, at FROM es.head h FOR UPDATE;
+  -- A statement of its own: those below have snapshots taken after the lock was
+  -- given, and see all that was appended before.
+  PERFORM FROM es.gate FOR UPDATE;
+  SELECT h.position, greatest(h.recorded_at, p_at) INTO STRICT head, at FROM es.head h;
 
   -- Scalar subqueries on purpose, here and below: each is one index lookup,
   -- whatever the planner thinks of the size of the tables.
@@ -260,7 +270,7 @@ BEGIN
   END IF;
 
   IF upto > head THEN
-    UPDATE es.head h SET position = upto, recorded_at = append.at;
+    INSERT INTO es.mark (position, recorded_at) VALUES (upto, append.at);
     PERFORM pg_notify('es_head', upto::text);
   END IF;
 END $$;
@@ -284,7 +294,8 @@ BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'es.append needs READ COMMITTED' USING ERRCODE = 'ES001';
   END IF;
-  SELECT h.position, greatest(h.recorded_at, p_at) INTO STRICT head, at FROM es.head h FOR UPDATE;
+  PERFORM FROM es.gate FOR UPDATE;
+  SELECT h.position, greatest(h.recorded_at, p_at) INTO STRICT head, at FROM es.head h;
 
   reason := 0; item := 0; actual := 0;
   IF (SELECT c.at > append_one.at - interval '7 days' FROM es.command c WHERE c.id = p_command) THEN
@@ -327,7 +338,7 @@ BEGIN
   VALUES (p_command, append_one.at, head + 1, head + n, p_fingerprint)
   ON CONFLICT ON CONSTRAINT command_pkey DO UPDATE
     SET at = excluded.at, first_position = excluded.first_position, last_position = excluded.last_position, fingerprint = excluded.fingerprint;
-  UPDATE es.head h SET position = append_one.head + n, recorded_at = append_one.at;
+  INSERT INTO es.mark (position, recorded_at) VALUES (head + n, at);
   PERFORM pg_notify('es_head', (head + n)::text);
 END $$;
 -- +goose StatementEnd
@@ -366,6 +377,14 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY c.at LIMIT p_limit FOR UPDATE SKIP LOCKED),
   gone AS (DELETE FROM es.command c USING old WHERE c.id = old.id RETURNING 1)
   SELECT count(*) FROM gone
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+-- sweep_marks leaves only the newest mark.
+CREATE FUNCTION es.sweep_marks() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM es.mark m WHERE m.position < (SELECT h.position FROM es.head h)
 $$;
 -- +goose StatementEnd
 
@@ -423,7 +442,7 @@ END $$;
 CREATE FUNCTION es.rewrap(p_old text, p_id text, p_proof bytea, p_subject uuid[], p_key bytea[], p_purpose text[], p_secret bytea[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  PERFORM FROM es.head FOR UPDATE;  -- no erasure now
+  PERFORM FROM es.gate FOR UPDATE;  -- no erasure now
   UPDATE es.master m SET id = p_id, proof = p_proof WHERE m.id = p_old;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'master key % is not the one of this database', p_old USING ERRCODE = 'ES002';
