@@ -35,7 +35,10 @@ func (c *Commands) LessonScope(ctx context.Context, id domain.LessonID) (access.
 // The parts of the commands below that are as the domain has them.
 type (
 	RegisterDescription = attendance.Description
+	GradeType           = attendance.GradeType
 	AttendanceStatus    = attendance.Status
+	AttendancePoints    = attendance.Points
+	AttendanceLimit     = attendance.Limit
 	SelfRecording       = attendance.SelfRecording
 	MarkEntry           = attendance.MarkEntry
 )
@@ -48,11 +51,15 @@ type (
 		RegisterDescription
 	}
 
-	// ChangeRegister describes a register anew.
+	// ChangeRegister changes what is said of a register; nil stays as it is.
 	ChangeRegister struct {
-		Register domain.RegisterID
-		Version  int // it was read at, 0 for any
-		RegisterDescription
+		Register     domain.RegisterID
+		Version      int // it was read at, 0 for any
+		Name         *string
+		Description  *string
+		GradeType    *string
+		GradeMaximum *int
+		From, Until  *domain.Date
 	}
 
 	// ChangeStatuses makes a new version of a register's status set.
@@ -109,18 +116,36 @@ func (c *Commands) OpenRegister(ctx context.Context, by access.Actor, cmd OpenRe
 	})
 }
 
-// ChangeRegister describes a register anew.
+// ChangeRegister changes what is said of a register.
 func (c *Commands) ChangeRegister(ctx context.Context, by access.Actor, cmd ChangeRegister) error {
 	scope, err := c.RegisterScope(ctx, cmd.Register)
 	if err != nil {
 		return err
 	}
 	return c.do(ctx, by, access.At(access.ManageRegister, scope), func(u *unit) error {
-		_, err := decide(u, attendance.Registers, cmd.Register, attendance.RegisterCommand(attendance.ChangeRegister{
-			Register: cmd.Register, Version: cmd.Version, Description: cmd.RegisterDescription,
+		register, err := peek(u, attendance.Registers, cmd.Register)
+		if err != nil {
+			return err
+		}
+		d := register.Described
+		set(&d.Name, cmd.Name)
+		set(&d.Description, cmd.Description)
+		set((*string)(&d.GradeType), cmd.GradeType)
+		set(&d.GradeMaximum, cmd.GradeMaximum)
+		set(&d.From, cmd.From)
+		set(&d.Until, cmd.Until)
+		_, err = decide(u, attendance.Registers, cmd.Register, attendance.RegisterCommand(attendance.ChangeRegister{
+			Register: cmd.Register, Version: cmd.Version, Description: d,
 		}))
 		return err
 	})
+}
+
+// set sets a field, if there is anything to set it to.
+func set[V any](field, to *V) {
+	if to != nil {
+		*field = *to
+	}
 }
 
 // ChangeStatuses makes a new version of a register's status set. Marks made

@@ -4,4 +4,8 @@ package httpapi
 func (a *API) routes() {
 	a.securityRoutes()
 	a.operateRoutes()
+	a.attendanceRoutes()
+	a.lessonRoutes()
+	a.selfRoutes()
+	a.analyticsRoutes()
 }

@@ -94,8 +94,9 @@ type Register struct {
 	Class        domain.ClassID
 	Statuses     StatusSet // that marks are made with now
 
-	described Description
-	version   int
+	Described Description
+
+	version int
 }
 
 // Registers decides for registers.
@@ -139,7 +140,7 @@ func (r Register) change(cmd ChangeRegister) ([]RegisterEvent, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case d == r.described:
+	case d == r.Described:
 		return nil, nil
 	case cmd.Version != 0 && cmd.Version != r.version:
 		return nil, staleAt(r.version)
@@ -167,9 +168,9 @@ func (r Register) evolve(e RegisterEvent) Register {
 	switch e := e.(type) {
 	case RegisterOpened:
 		r.ID, r.Municipality, r.School, r.Class = e.Register, e.Municipality, e.School, e.Class
-		r.described, r.Statuses = e.Description, StatusSet{1, e.Statuses}
+		r.Described, r.Statuses = e.Description, StatusSet{1, e.Statuses}
 	case RegisterChanged:
-		r.described = e.Description
+		r.Described = e.Description
 	case StatusSetChanged:
 		r.Statuses = StatusSet{e.Version, e.Statuses}
 	}

@@ -34,4 +34,16 @@ var attendance = map[string]Text{
 	"attendance.not_you":              {"Reģistrēt varat tikai savu apmeklējumu", "you can record only your own attendance"},
 	"attendance.not_shown":            {"Tāda nav, vai to vēl nevar redzēt", "there is no such thing, or it is not to be seen yet"},
 	"attendance.report_too_long":      {"Vienam pārskatam nodarbību ir par daudz: norādiet īsāku periodu", "too many lessons for one report: name a shorter period"},
+	"attendance.no_code":              {"Šai nodarbībai nav QR koda", "the lesson has no QR code"},
+	"attendance.session_or_code":      {"Vajadzīga nodarbība un parole vai kods", "session and password are needed, or a code"},
+	"attendance.recorded":             {"Jūsu apmeklējums ir veiksmīgi reģistrēts", "your attendance has been recorded"},
+
+	"analytics.too_much": {"Rindu ir par daudz: norādiet īsāku periodu", "too many lines: name a shorter period"},
+
+	"page.scan_title":   {"Apmeklējuma reģistrēšana", "Recording attendance"},
+	"page.scan_sign_in": {"Pieslēdzieties, un jūsu apmeklējums tiks reģistrēts.", "Sign in, and your attendance is recorded."},
+	"page.scan_submit":  {"Pieslēgties un reģistrēties", "Sign in and record"},
+	"page.username":     {"Lietotājvārds", "User name"},
+	"page.password":     {"Parole", "Password"},
+	"page.no_script":    {"Šai lapai vajadzīgs JavaScript.", "This page needs JavaScript."},
 }
