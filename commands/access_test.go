@@ -138,7 +138,7 @@ func (m *meanwhile) Append(ctx context.Context, r eventstore.Request) (eventstor
 }
 
 func TestNoSelfPromotion(t *testing.T) {
-	trace.Covers(t, "EMU-075", "EMU-078", "C24")
+	trace.Covers(t, "EMU-075", "EMU-078")
 	w := newStaffWorld(t)
 	account, by := w.registered(w.at(w.school), commands.NewRole{Role: access.SchoolAdmin})
 	give := func(to domain.AccountID, role access.Role, place access.Scope) error {

@@ -189,7 +189,7 @@ func TestWithdrawingIsForTheUnconfirmed(t *testing.T) {
 }
 
 func TestOnlyAdministratorsInvite(t *testing.T) {
-	trace.Covers(t, "EMU-089", "EMU-091", "C19")
+	trace.Covers(t, "EMU-089", "EMU-091")
 	w := newStaffWorld(t)
 	for _, role := range []commands.NewRole{{Role: access.ClassTeacher, Class: w.class}, {Role: access.SupportStaff}, {Role: access.SchoolManagement}} {
 		_, by := w.registered(w.at(w.school), role)

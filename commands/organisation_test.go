@@ -10,11 +10,9 @@ import (
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/domain/organisation"
-	"zurnals/internal/trace"
 )
 
 func TestOrganisationIsBuilt(t *testing.T) {
-	trace.Covers(t, "EMU-071")
 	w := newStaffWorld(t)
 	_, admin := w.registered(w.at(w.school), commands.NewRole{Role: access.SchoolAdmin})
 	_, err := w.CreateClass(t.Context(), admin, commands.CreateClass{School: w.school, Year: w.year, Name: "6. B"})

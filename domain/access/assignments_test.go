@@ -47,7 +47,7 @@ func TestStaffMayBeWithoutRole(t *testing.T) {
 }
 
 func TestRoleIsGiven(t *testing.T) {
-	trace.Covers(t, "EMU-044", "EMU-046", "EMU-076")
+	trace.Covers(t, "EMU-076")
 	given(joined).When(giveTeacher).Then(t, teaches)
 	given(joined, teaches).When(giveTeacher).Then(t) // asked twice
 	again := giveTeacher

@@ -48,7 +48,7 @@ var (
 )
 
 func TestUserIsInvited(t *testing.T) {
-	trace.Covers(t, "EMU-012", "EMU-015", "C01")
+	trace.Covers(t, "EMU-012", "EMU-015")
 	given().When(invite).Then(t, invited)
 	given(invited).When(invite).Then(t) // asked twice
 

@@ -12,9 +12,6 @@ import (
 // NameMax is how long the name of a municipality or a school may be.
 const NameMax = 200
 
-// ErrNoMunicipality refuses a municipality that there is not.
-var ErrNoMunicipality = domain.Refuse(domain.NotFound, "organisation.no_municipality", "no such municipality")
-
 // A MunicipalityCommand asks a municipality for something.
 //
 //sumtype:decl

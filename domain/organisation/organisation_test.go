@@ -65,7 +65,6 @@ func TestSchoolIsRegistered(t *testing.T) {
 }
 
 func TestSchoolYearIsOpened(t *testing.T) {
-	trace.Covers(t, "EMU-045")
 	open := func(from, to domain.Date) organisation.OpenSchoolYear {
 		return organisation.OpenSchoolYear{School: school, Year: year, From: from, To: to}
 	}
@@ -100,7 +99,6 @@ func TestSchoolYearIsOpened(t *testing.T) {
 }
 
 func TestClassIsCreated(t *testing.T) {
-	trace.Covers(t, "EMU-071")
 	create := organisation.CreateClass{
 		Class: class, School: school, Municipality: parauga, Year: year, Name: "6. A", Origin: organisation.ByAdmin,
 	}

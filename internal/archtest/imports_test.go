@@ -52,6 +52,8 @@ var rules = []rule{
 		"github.com/ThreeDotsLabs/watermill github.com/ThreeDotsLabs/watermill-sql github.com/riverqueue/river github.com/jackc/pgx github.com/google/uuid",
 		"it answers events with jobs"},
 	{"internal/mail", "domain", "github.com/wneessen/go-mail github.com/jackc/pgx github.com/google/uuid", "adapter: letters"},
+	{"internal/mail/mailtest", "", "github.com/emersion/go-smtp github.com/emersion/go-sasl", "a mail server for tests"},
+	{"internal/tour", "", "github.com/jackc/pgx github.com/xuri/excelize", "it plays the people who use the program, and knows it from outside only"},
 	{"internal/oneroster", "domain", "golang.org/x/text", "adapter: the roster format"},
 	{"internal/sheet", "domain", "github.com/xuri/excelize", "adapter: spreadsheets"},
 	{"internal/qr", "domain", "github.com/boombuler/barcode", "adapter: QR codes"},

@@ -3,7 +3,6 @@ package texts
 // organisation are the refusals about schools, and about the pupils that are
 // loaded into them.
 var organisation = map[string]Text{
-	"organisation.no_municipality":     {"Šādas pašvaldības nav", "no such municipality"},
 	"organisation.municipality_exists": {"Pašvaldība ar šādu nosaukumu jau ir", "there is a municipality of this name"},
 	"organisation.no_school":           {"Šādas skolas nav", "no such school"},
 	"organisation.source_taken":        {"Šis avota identifikators pieder citai skolai", "another school has this source id"},
