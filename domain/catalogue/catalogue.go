@@ -5,6 +5,7 @@ import (
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/domain/attendance"
+	"zurnals/domain/audit"
 	"zurnals/domain/identity"
 	"zurnals/domain/learner"
 	"zurnals/domain/organisation"
@@ -20,4 +21,5 @@ var All = domain.NewCatalogue(
 	attendance.Events,
 	roster.Events,
 	learner.Events,
+	audit.Events,
 )
