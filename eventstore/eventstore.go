@@ -39,7 +39,8 @@ type Event struct {
 	Erased bool
 }
 
-// A NewEvent is an event that is not in the log yet.
+// A NewEvent is an event that is not in the log yet. The log keeps Meta and
+// Data: they must not be changed after Append.
 type NewEvent struct {
 	ID         uuid.UUID
 	Type       string

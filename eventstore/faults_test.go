@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"go.uber.org/goleak"
 
 	"zurnals/eventstore"
 	"zurnals/eventstore/eventstoretest"
@@ -316,6 +317,7 @@ func TestClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	done := make(chan error, 50)
 	for range cap(done) { // they wait: Run has not started
 		go func() {

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -227,9 +226,13 @@ func checkSeals(ctx context.Context, keys keyLoader, r *Request) error {
 	if len(all) == 0 {
 		return nil
 	}
+	named := make(map[uuid.UUID]bool, len(r.Subjects))
+	for _, s := range r.Subjects {
+		named[s] = true
+	}
 	subjects := subjectsOf(all)
 	for _, s := range subjects {
-		if !slices.Contains(r.Subjects, s) {
+		if !named[s] {
 			return fmt.Errorf("%w: subject %s is sealed for but not named", ErrInvalid, s)
 		}
 	}
