@@ -1,0 +1,420 @@
+package reactions_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	netmail "net/mail"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"zurnals/commands"
+	"zurnals/domain"
+	"zurnals/domain/catalogue"
+	"zurnals/domain/identity"
+	"zurnals/domain/organisation"
+	"zurnals/eventstore"
+	"zurnals/internal/mail"
+	"zurnals/internal/mail/mailtest"
+	"zurnals/internal/reactions"
+	"zurnals/internal/trace"
+)
+
+var (
+	laura        = domain.NewID[domain.AccountID]()
+	school       = domain.NewID[domain.SchoolID]()
+	municipality = domain.NewID[domain.MunicipalityID]()
+	challenge    = identity.ChallengeID{UUID: uuid.New()}
+)
+
+const address = "laura.ozola@example.lv"
+
+// A post is a world in which letters are sent, into a mailbox unless told otherwise.
+type post struct {
+	*world
+	box    *mail.Mailbox
+	links  *commands.Links
+	sender reactions.Sender
+}
+
+func newPost(t *testing.T) *post {
+	t.Helper()
+	w := newWorld(t)
+	links, err := commands.OpenLinks(t.Context(), w.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := &mail.Mailbox{Pool: w.pool}
+	p := &post{world: w, box: box, links: links, sender: box}
+	p.append(organisation.Schools.Stream(school), organisation.SchoolRegistered{School: school, Municipality: municipality, Name: "Rīgas 99. vidusskola"})
+	return p
+}
+
+// mailer opens the reactions with the mailer as the only worker.
+func (p *post) mailer() *reactions.Engine {
+	p.t.Helper()
+	c := p.config(reactions.Mail)
+	c.Workers = river.NewWorkers()
+	river.AddWorker(c.Workers, &reactions.Mailer{
+		Pool: p.pool, Log: p.log, Keys: p.keys, Catalogue: catalogue.All, Links: p.links, Sender: p.sender,
+		PublicURL: "https://zurnals.example.lv/", Now: p.Now,
+	})
+	return p.open(c)
+}
+
+// office lets the letters go to a mail server.
+func (p *post) office() *mailtest.PostOffice {
+	p.t.Helper()
+	office := mailtest.Open(p.t)
+	sender, err := mail.NewSMTP("smtp://"+office.Addr+"?tls=off", "Žurnāls <zurnals@example.lv>")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.sender = sender
+	return office
+}
+
+// invite returns the event, and the invitation.
+func (p *post) invite() (eventstore.NewEvent, domain.InvitationID) {
+	p.t.Helper()
+	id := domain.NewID[domain.InvitationID]()
+	return p.append(identity.Accounts.Stream(laura), identity.UserInvited{
+		Account: laura, Invitation: id, Municipality: municipality, School: school,
+		GivenName: "Laura", FamilyName: "Ozola", PersonalCode: "01018012345", Email: address,
+		LinkExpiresAt: p.Now().Add(identity.LinkLifetime),
+	})[0], id
+}
+
+func (p *post) account(events ...domain.Event) []eventstore.NewEvent {
+	p.t.Helper()
+	return p.append(identity.Accounts.Stream(laura), events...)
+}
+
+// letters returns what is in the mailbox, the oldest first.
+func (p *post) letters(want int) []mail.Received {
+	p.t.Helper()
+	got, err := p.box.List(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if len(got) != want {
+		p.t.Fatalf("%d letters, want %d: %+v", len(got), want, got)
+	}
+	for i := range len(got) / 2 {
+		got[i], got[len(got)-1-i] = got[len(got)-1-i], got[i]
+	}
+	return got
+}
+
+// job returns the state of the only job, and what is kept of its errors.
+func (p *post) job() (state string, failures []string) {
+	p.t.Helper()
+	var args string
+	var raw []json.RawMessage
+	if err := p.pool.QueryRow(p.t.Context(), `SELECT state, args::text, coalesce(errors, '{}') FROM jobs.river_job`).Scan(&state, &args, &raw); err != nil {
+		p.t.Fatal(err)
+	}
+	for _, r := range raw {
+		var failure struct {
+			Error string `json:"error"`
+		}
+		if err := json.Unmarshal(r, &failure); err != nil {
+			p.t.Fatal(err)
+		}
+		failures = append(failures, failure.Error)
+	}
+	for _, s := range append(failures, args) {
+		if strings.Contains(strings.ToLower(s), "laura") || strings.Contains(s, "Ozola") {
+			p.t.Errorf("the queue names the person: %s", s)
+		}
+	}
+	return state, failures
+}
+
+func (p *post) undelivered(e *reactions.Engine) []reactions.Undelivered {
+	p.t.Helper()
+	all, err := e.Undelivered(p.t.Context(), laura)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return all
+}
+
+func TestWhoIsInvitedGetsALetterWithALink(t *testing.T) {
+	trace.Covers(t, "EMU-085")
+	p := newPost(t)
+	e := p.mailer()
+	p.start(e)
+	event, invitation := p.invite()
+	p.runDue(e)
+	got := p.letters(1)[0]
+	if got.To != address || got.Subject != "Uzaicinājums reģistrēties Žurnālā" || !got.At.Equal(p.Now()) || !strings.HasPrefix(got.MessageID, event.ID.String()+"@") {
+		t.Errorf("got %+v", got)
+	}
+	for _, want := range []string{
+		"\nhttps://zurnals.example.lv/registrations/" + p.links.Registration(laura, invitation) + "\n",
+		"Lietotājs: Laura Ozola\n", "Darbavieta: Rīgas 99. vidusskola\n", "līdz 2025. gada 6. septembrim plkst. 08.00",
+	} {
+		if !strings.Contains(got.Text, want) {
+			t.Errorf("%q is not in:\n%s", want, got.Text)
+		}
+	}
+	if strings.Contains(got.Text, "01018012345") || strings.Contains(got.HTML, "01018012345") {
+		t.Error("the letter has the personal code")
+	}
+	if state, _ := p.job(); state != "completed" {
+		t.Errorf("the job is %s", state)
+	}
+}
+
+func TestALetterForEachThingThatHappens(t *testing.T) {
+	trace.Covers(t, "EMU-017")
+	p := newPost(t)
+	e := p.mailer()
+	p.start(e)
+	p.invite()
+	p.runDue(e)
+	again, credential := domain.NewID[domain.InvitationID](), domain.NewID[domain.CredentialID]()
+	p.account(identity.InvitationResent{Account: laura, Invitation: again, Email: address, LinkExpiresAt: p.Now().Add(identity.LinkLifetime)})
+	p.runDue(e)
+	p.account(identity.RegistrationConfirmed{Account: laura, Invitation: again, Credential: credential})
+	p.account(identity.UserAttached{Account: laura, Municipality: municipality, School: school, Email: address})
+	p.runDue(e)
+	p.account(identity.LoginCodeIssued{Account: laura, Challenge: challenge, Email: address, ExpiresAt: p.Now().Add(identity.CodeLifetime)})
+	p.runDue(e)
+	p.account(identity.LoginCodeAccepted{Account: laura, Challenge: challenge}, identity.SignedIn{Account: laura, Session: domain.NewID[domain.SessionID](), Method: identity.ByCode})
+	p.runDue(e)
+	for i, want := range []struct{ subject, text string }{
+		{"Uzaicinājums reģistrēties Žurnālā", "Laura Ozola"},
+		{"Atkārtots uzaicinājums reģistrēties Žurnālā", p.links.Registration(laura, again)},
+		{"Jūsu Žurnāla kontam ir pievienota darbavieta", "Rīgas 99. vidusskola"},
+		{"Žurnāla pieslēgšanās kods", "\n" + p.links.LoginCode(challenge) + "\n"},
+	} {
+		got := p.letters(4)[i]
+		if got.To != address || got.Subject != want.subject || !strings.Contains(got.Text, want.text) {
+			t.Errorf("letter %d: %s: %s\n%s", i, got.To, got.Subject, got.Text)
+		}
+	}
+}
+
+// Links that work no longer when their letter is to be sent are not sent.
+func TestALetterThatIsOfNoUseIsNotSent(t *testing.T) {
+	p := newPost(t)
+	e := p.mailer()
+	p.invite()
+	again := domain.NewID[domain.InvitationID]()
+	p.account(identity.InvitationResent{Account: laura, Invitation: again, Email: address, LinkExpiresAt: p.Now().Add(identity.LinkLifetime)})
+	stop := p.start(e)
+	p.runDue(e)
+	if got := p.letters(1)[0]; !strings.Contains(got.Text, p.links.Registration(laura, again)) {
+		t.Errorf("the older link was sent:\n%s", got.Text)
+	}
+	stop()
+
+	p.account(identity.LoginCodeIssued{Account: laura, Challenge: challenge, Email: address, ExpiresAt: p.Now().Add(identity.CodeLifetime)})
+	p.later(identity.CodeLifetime)
+	p.start(e)
+	p.runDue(e)
+	p.letters(1)
+	if got := p.undelivered(e); len(got) != 0 {
+		t.Errorf("told as undelivered: %+v", got)
+	}
+}
+
+func TestAnInvitationThatCouldNotBeSentInTimeIsTold(t *testing.T) {
+	p := newPost(t)
+	office := p.office()
+	office.Say(mailtest.Answers{Rcpt: mailtest.Refusal(450)})
+	e := p.mailer()
+	p.start(e)
+	event, _ := p.invite()
+	p.runDue(e)
+	p.later(identity.LinkLifetime)
+	office.Say(mailtest.Answers{})
+	p.runDue(e)
+	if state, _ := p.job(); state != "cancelled" || len(office.Letters()) != 0 {
+		t.Errorf("the job is %s, %d letters", state, len(office.Letters()))
+	}
+	if got := p.undelivered(e); len(got) != 1 || got[0].Event != event.ID || got[0].Reason != identity.ErrLinkExpired.Code || !got[0].At.Equal(p.Now()) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAPutOffLetterIsSentLater(t *testing.T) {
+	p := newPost(t)
+	office := p.office()
+	office.Say(mailtest.Answers{Data: mailtest.Refusal(451)})
+	e := p.mailer()
+	p.start(e)
+	event, _ := p.invite()
+	p.runDue(e)
+	state, failures := p.job()
+	if len(failures) != 1 || !strings.Contains(failures[0], "451") || state == "cancelled" || state == "completed" {
+		t.Fatalf("the job is %s: %v", state, failures)
+	}
+	office.Say(mailtest.Answers{})
+	p.later(time.Hour) // river waits longer after each try
+	if n := p.runDue(e); n != 1 {
+		t.Errorf("%d jobs were due", n)
+	}
+	letters := office.Letters()
+	if state, _ := p.job(); state != "completed" || len(letters) != 1 || letters[0].To != address {
+		t.Fatalf("the job is %s, letters %v", state, letters)
+	}
+	m, err := netmail.ReadMessage(strings.NewReader(letters[0].Text))
+	if err != nil || m.Header.Get("Message-Id") != "<"+event.ID.String()+"@example.lv>" || m.Header.Get("Date") != "Mon, 01 Sep 2025 09:00:00 +0300" {
+		t.Errorf("got %v, %v", m.Header, err)
+	}
+	if got := p.undelivered(e); len(got) != 0 {
+		t.Errorf("told as undelivered: %+v", got)
+	}
+}
+
+func TestARefusedLetterIsNotTriedAgainAndTheReasonIsKept(t *testing.T) {
+	p := newPost(t)
+	office := p.office()
+	office.Say(mailtest.Answers{Rcpt: mailtest.Refusal(550)})
+	e := p.mailer()
+	p.start(e)
+	event, _ := p.invite()
+	p.runDue(e)
+	if state, failures := p.job(); state != "cancelled" || len(failures) != 1 {
+		t.Fatalf("the job is %s: %v", state, failures)
+	}
+	office.Say(mailtest.Answers{})
+	p.later(24 * time.Hour)
+	p.runDue(e)
+	if n := len(office.Letters()); n != 0 {
+		t.Errorf("tried again: %d letters", n)
+	}
+	got := p.undelivered(e)
+	if len(got) != 1 || got[0].Event != event.ID || !strings.HasPrefix(got[0].Reason, "refused by the mail server: 550") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// An address with a header in it is refused long before (domain/identity). If
+// one were in the log nevertheless, it would go nowhere.
+func TestAnAddressWithAHeaderInItGoesNowhere(t *testing.T) {
+	p := newPost(t)
+	office := p.office()
+	e := p.mailer()
+	p.start(e)
+	p.account(identity.UserInvited{
+		Account: laura, Invitation: domain.NewID[domain.InvitationID](), GivenName: "Laura", FamilyName: "Ozola",
+		Email: address + "\r\nBcc: eve@example.com", LinkExpiresAt: p.Now().Add(identity.LinkLifetime),
+	})
+	p.runDue(e)
+	if state, _ := p.job(); state != "cancelled" || len(office.Letters()) != 0 {
+		t.Errorf("the job is %s, letters %v", state, office.Letters())
+	}
+	if got := p.undelivered(e); len(got) != 1 || got[0].Reason != mail.BadAddress {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestALetterToAnErasedPersonIsNotSent(t *testing.T) {
+	p := newPost(t)
+	e := p.mailer()
+	p.invite()
+	p.request("example-"+uuid.NewString(), eventstore.Request{Erase: []uuid.UUID{laura.UUID}}, organisation.MunicipalityRegistered{Municipality: municipality, Name: "Rīga"})
+	p.start(e)
+	p.runDue(e)
+	p.letters(0)
+	if state, failures := p.job(); state != "cancelled" || len(failures) != 1 {
+		t.Errorf("the job is %s: %v", state, failures)
+	}
+	if got := p.undelivered(e); len(got) != 0 {
+		t.Errorf("told as undelivered: %+v", got)
+	}
+}
+
+// Whatever is read or built again from the log, nobody gets a second letter.
+func TestReplaysSendNothing(t *testing.T) {
+	p := newPost(t)
+	e := p.mailer()
+	stop := p.start(e)
+	p.invite()
+	p.account(identity.UserAttached{Account: laura, Municipality: municipality, School: school, Email: address})
+	p.runDue(e)
+	p.letters(2)
+
+	for range 2 { // the server starts anew
+		stop()
+		e = p.mailer()
+		stop = p.start(e)
+		p.runDue(e)
+	}
+	if _, err := eventstore.Collect(p.log.ReadAll(t.Context(), 0, 0)); err != nil { // a rebuild reads all
+		t.Fatal(err)
+	}
+	if err := e.Reset(t.Context(), reactions.Mail.Name); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Replay(t.Context(), reactions.Mail.Name, 2); !errors.Is(err, reactions.ErrNotParked) {
+		t.Errorf("an event that was handled can be handled again: %v", err)
+	}
+	p.runDue(e)
+	p.letters(2)
+
+	p.account(identity.LoginCodeIssued{Account: laura, Challenge: challenge, Email: address, ExpiresAt: p.Now().Add(identity.CodeLifetime)})
+	p.runDue(e) // it works still; a code for who is not registered is of no use
+	p.letters(2)
+}
+
+// A retry that is due by the one clock runs when the clock is moved, not when
+// the machine's clock gets there.
+func TestJobsFollowTheOneClock(t *testing.T) {
+	p := newPost(t)
+	tries := make(chan struct{}, 10)
+	p.sender = sender(func(context.Context, mail.Letter) error {
+		tries <- struct{}{}
+		return errors.New("not now")
+	})
+	e := p.mailer()
+	p.start(e)
+	p.invite()
+	for try := range 4 { // river waits 1, 16, 81, 256 s, give or take a tenth
+		p.runDue(e)
+		if n := p.runDue(e); n != 0 {
+			t.Errorf("%d jobs are due again at the same time", n)
+		}
+		if len(tries) != try+1 {
+			t.Fatalf("%d tries, want %d", len(tries), try+1)
+		}
+		p.later(5 * time.Minute)
+	}
+}
+
+type sender func(context.Context, mail.Letter) error
+
+func (s sender) Send(ctx context.Context, l mail.Letter) error { return s(ctx, l) }
+
+// A letter that hangs does not keep the server from stopping.
+func TestALetterUnderWayIsTriedAgainAfterAStop(t *testing.T) {
+	p := newPost(t)
+	sending := make(chan struct{})
+	p.sender = sender(func(ctx context.Context, _ mail.Letter) error {
+		close(sending)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	stop := p.start(p.mailer())
+	p.invite()
+	<-sending
+	began := time.Now()
+	stop()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+	p.sender = p.box
+	e := p.mailer()
+	p.start(e)
+	p.later(time.Hour)
+	p.runDue(e)
+	p.letters(1)
+}

@@ -1,0 +1,363 @@
+package reactions_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/riverqueue/river"
+
+	"zurnals/domain"
+	"zurnals/eventstore"
+	"zurnals/internal/reactions"
+)
+
+func TestEachEventGetsItsJob(t *testing.T) {
+	w := newWorld(t)
+	e := w.open(w.config(notes()))
+	w.start(e)
+	w.happen("example.noted", 250) // more than two windows
+	w.drain(e)
+	w.wantOnce(1, 250)
+}
+
+func TestEventsThatNobodyHandlesMoveTheOffset(t *testing.T) {
+	w := newWorld(t)
+	e := w.open(w.config(notes()))
+	w.start(e)
+	w.happen("example.other", 1_000)
+	w.drain(e)
+	if s := w.status(e); s.Position != 1_000 || s.Head != 1_000 || !s.MovedAt.Equal(w.Now()) {
+		t.Errorf("got %+v", s)
+	}
+	w.wantOnce(1, 0)
+}
+
+func TestANewReactionStartsAtTheHead(t *testing.T) {
+	w := newWorld(t)
+	w.happen("example.noted", 10)
+	e := w.open(w.config(notes()))
+	w.start(e)
+	w.happen("example.noted", 2)
+	w.drain(e)
+	w.wantOnce(11, 12)
+	w.open(w.config(notes())) // one that is not new stays where it is
+	if s := w.status(e); s.Position != 12 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// Every window is nacked once before its work and once after it, as if the
+// server had died there: the transaction must not depend on the acknowledgement.
+func TestANackNeverRepeatsNorHalvesAWindow(t *testing.T) {
+	w := newWorld(t)
+	c := w.config(notes())
+	var mu sync.Mutex
+	tries := make(map[string]int)
+	c.Batch = 7
+	c.Middleware = []message.HandlerMiddleware{func(h message.HandlerFunc) message.HandlerFunc {
+		return func(m *message.Message) ([]*message.Message, error) {
+			mu.Lock()
+			tries[m.UUID]++
+			try := tries[m.UUID]
+			mu.Unlock()
+			if try == 1 {
+				return nil, errors.New("died before")
+			}
+			out, err := h(m)
+			if try == 2 {
+				return nil, errors.New("died after")
+			}
+			return out, err
+		}
+	}}
+	e := w.open(c)
+	w.start(e)
+	w.happen("example.noted", 40)
+	w.drain(e)
+	w.wantOnce(1, 40)
+}
+
+// A server that ends between the commit of a window and its acknowledgement,
+// again and again, leaves one job per event.
+func TestAServerThatDiesBetweenCommitAndAckLeavesOneJobPerEvent(t *testing.T) {
+	w := newWorld(t)
+	c := w.config(notes())
+	c.Batch = 5
+	died := make(chan struct{}, 1)
+	c.Middleware = []message.HandlerMiddleware{func(h message.HandlerFunc) message.HandlerFunc {
+		return func(m *message.Message) ([]*message.Message, error) {
+			_, err := h(m)
+			select {
+			case died <- struct{}{}:
+			default:
+			}
+			return nil, errors.Join(err, errors.New("died"))
+		}
+	}}
+	w.open(c)
+	w.happen("example.noted", 23)
+	for range 3 {
+		stop := w.start(w.open(c))
+		<-died
+		stop()
+	}
+	e := w.open(w.config(notes()))
+	w.start(e)
+	w.drain(e)
+	w.wantOnce(1, 23)
+}
+
+// The router cancels the contexts of messages when it closes. A window in hand
+// is committed nevertheless, and Run waits for it.
+func TestAWindowInHandIsCommittedWhenTheServerStops(t *testing.T) {
+	w := newWorld(t)
+	c := w.config(notes())
+	inHand := make(chan struct{}, 1)
+	c.Middleware = []message.HandlerMiddleware{func(h message.HandlerFunc) message.HandlerFunc {
+		return func(m *message.Message) ([]*message.Message, error) {
+			inHand <- struct{}{}
+			<-m.Context().Done()
+			return h(m)
+		}
+	}}
+	e := w.open(c)
+	w.happen("example.noted", 3)
+	stop := w.start(e)
+	<-inHand
+	stop()
+	w.wantOnce(1, 3)
+}
+
+// A window that takes longer than the AckDeadline is given up by watermill,
+// which then commits its own transaction and offers the window anew.
+func TestAWindowPastItsDeadlineIsDoneOnce(t *testing.T) {
+	w := newWorld(t)
+	c := w.config(notes())
+	c.Timeout = 100 * time.Millisecond
+	var slow atomic.Bool
+	slow.Store(true)
+	c.Middleware = []message.HandlerMiddleware{func(h message.HandlerFunc) message.HandlerFunc {
+		return func(m *message.Message) ([]*message.Message, error) {
+			if slow.Swap(false) {
+				<-m.Context().Done() // the AckDeadline
+			}
+			return h(m)
+		}
+	}}
+	e := w.open(c)
+	w.start(e)
+	w.happen("example.noted", 5)
+	w.drain(e)
+	w.happen("example.noted", 5)
+	w.drain(e)
+	w.wantOnce(1, 10)
+}
+
+func TestTwoServersShareTheWork(t *testing.T) {
+	w := newWorld(t)
+	c := w.config(notes())
+	c.Batch = 3
+	one, two := w.open(c), w.open(c)
+	stop := w.start(one)
+	w.start(two)
+	for range 20 {
+		w.happen("example.noted", 4)
+	}
+	stop() // the other one goes on
+	w.happen("example.noted", 20)
+	w.drain(two)
+	w.wantOnce(1, 100)
+}
+
+// An append wakes the reactions: with an hour between two polls nothing else does.
+func TestAnAppendWakesTheReactions(t *testing.T) {
+	w := newWorld(t)
+	c := w.config(notes())
+	c.Poll = time.Hour
+	e := w.open(c)
+	w.start(e)
+	for n := range 20 {
+		w.happen("example.noted", 1)
+		w.drain(e)
+		w.wantOnce(1, int64(n+1))
+	}
+}
+
+func TestLosingTheDatabaseLosesNothing(t *testing.T) {
+	w := newWorld(t)
+	e := w.open(w.config(notes()))
+	w.start(e)
+	for range 3 {
+		w.happen("example.noted", 5)
+		w.drain(e)
+		// All sessions but those of the log, which has tests of its own.
+		if _, err := w.pool.Exec(t.Context(), `
+			SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND query LIKE '%reaction.offset%'`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.happen("example.noted", 5)
+	w.drain(e)
+	w.wantOnce(1, 20)
+}
+
+func TestAResetLeavesOutWhatIsWaitingAndFencesTheWindowInHand(t *testing.T) {
+	w := newWorld(t)
+	c := w.config(notes())
+	inHand, release := make(chan struct{}, 1), make(chan struct{})
+	c.Middleware = []message.HandlerMiddleware{func(h message.HandlerFunc) message.HandlerFunc {
+		return func(m *message.Message) ([]*message.Message, error) {
+			select {
+			case inHand <- struct{}{}:
+				<-release
+			default:
+			}
+			return h(m)
+		}
+	}}
+	e := w.open(c)
+	w.happen("example.noted", 10)
+	w.start(e)
+	<-inHand
+	if err := e.Reset(t.Context(), "notes"); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	w.happen("example.noted", 1)
+	w.drain(e)
+	w.wantOnce(11, 11)
+	if err := e.Reset(t.Context(), "nothing"); !errors.Is(err, reactions.ErrUnknown) {
+		t.Errorf("reset of a reaction that is not there: %v", err)
+	}
+}
+
+// What a reaction cannot handle is put aside with its reason; the rest goes on,
+// and the operator has it handled once the program can.
+func TestAnEventThatCannotBeHandledIsParked(t *testing.T) {
+	w := newWorld(t)
+	clever := notes()
+	simple := clever
+	simple.React = func(e eventstore.Event) ([]river.InsertManyParams, error) {
+		if e.Position == 2 {
+			return nil, errors.New("too difficult")
+		}
+		return clever.React(e)
+	}
+	e := w.open(w.config(simple))
+	stop := w.start(e)
+	w.happen("example.noted", 3)
+	w.drain(e)
+	parked, err := e.Parked(t.Context(), "notes")
+	if err != nil || len(parked) != 1 || parked[0].Position != 2 || parked[0].Reason != "too difficult" || !parked[0].At.Equal(w.Now()) {
+		t.Fatalf("got %+v, %v", parked, err)
+	}
+	if got := w.noted(); len(got) != 2 || got[1] != 1 || got[3] != 1 {
+		t.Errorf("jobs: %v", got)
+	}
+	if s := w.status(e); s.Parked != 1 || s.Position != 3 {
+		t.Errorf("status: %+v", s)
+	}
+	if err := e.Replay(t.Context(), "notes", 2); !errors.Is(err, reactions.ErrStillParked) {
+		t.Errorf("replay by the same program: %v", err)
+	}
+	stop()
+
+	e = w.open(w.config(clever))
+	if err := e.Replay(t.Context(), "notes", 2); err != nil {
+		t.Fatal(err)
+	}
+	w.wantOnce(1, 3)
+	for name, want := range map[string]*domain.Error{"notes": reactions.ErrNotParked, "nothing": reactions.ErrUnknown} {
+		if err := e.Replay(t.Context(), name, 2); !errors.Is(err, want) {
+			t.Errorf("replay again of %s: %v", name, err)
+		}
+	}
+	if _, err := e.Parked(t.Context(), "nothing"); !errors.Is(err, reactions.ErrUnknown) {
+		t.Errorf("parked of a reaction that is not there: %v", err)
+	}
+	if parked, err := e.Parked(t.Context(), "notes"); err != nil || len(parked) != 0 {
+		t.Errorf("still parked: %v, %v", parked, err)
+	}
+}
+
+func TestAPanicOfAReactionIsNotTheEndOfTheServer(t *testing.T) {
+	w := newWorld(t)
+	r := notes()
+	sound := r.React
+	var panicked atomic.Bool
+	r.React = func(e eventstore.Event) ([]river.InsertManyParams, error) {
+		if !panicked.Swap(true) {
+			panic("once")
+		}
+		return sound(e)
+	}
+	e := w.open(w.config(r))
+	w.start(e)
+	w.happen("example.noted", 2)
+	w.drain(e)
+	w.wantOnce(1, 2)
+}
+
+// In production the jobs follow the clock of the database.
+func TestWithoutDevTheJobsFollowTheDatabase(t *testing.T) {
+	w := newWorld(t)
+	worked := make(chan int64, 3)
+	c := w.config(notes())
+	c.Dev, c.Workers = false, river.NewWorkers()
+	river.AddWorker(c.Workers, river.WorkFunc(func(_ context.Context, job *river.Job[note]) error {
+		worked <- job.Args.Position
+		return nil
+	}))
+	w.start(w.open(c))
+	w.happen("example.noted", 3)
+	seen := make(map[int64]bool)
+	for range 3 {
+		select {
+		case p := <-worked:
+			seen[p] = true
+		case <-w.patiently().Done():
+			t.Fatalf("only %v", seen)
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("worked: %v", seen)
+	}
+}
+
+func TestDrainEndsWithItsContext(t *testing.T) {
+	w := newWorld(t)
+	e := w.open(w.config(notes())) // nobody runs it
+	w.happen("example.noted", 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := e.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Watermill's own transaction is committed after a nack: whoever used it would
+// do half the work, or do it twice.
+func TestWatermillsTransactionIsUsedNowhere(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(file, "_test.go") && strings.Contains(string(source), "TxFromContext") {
+			t.Errorf("%s takes watermill's transaction", file)
+		}
+	}
+}
