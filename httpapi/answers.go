@@ -31,7 +31,7 @@ type page struct {
 // A list is one page of an answer. The items are never null.
 type list[T any] struct {
 	Body struct {
-		Items []T    `json:"items"`
+		Items []T    `json:"items" nullable:"false"`
 		Next  string `json:"next,omitempty" doc:"cursor of the next page; absent on the last"`
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"reflect"
+	"strconv"
 	"sync"
 	"time"
 
@@ -151,6 +153,7 @@ func config() huma.Config {
 	c := huma.DefaultConfig("Žurnāls", "1")
 	c.Info.Description = "The register of a school system, kept as a journal. " +
 		"Refusals are application/problem+json; “code” is stable, “title” is in the language asked for (lv, en)."
+	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", namer())
 	c.CreateHooks = nil                                   // no $schema in every body
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", "" // served by documents; huma's page loads scripts from elsewhere
 	c.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
@@ -160,4 +163,25 @@ func config() huma.Config {
 		"bearer":  {Type: "http", Scheme: "bearer", Description: "the token of a session, for programs"},
 	}
 	return c
+}
+
+// namer names the types of the document as huma does, but tells those of one
+// name apart by a number instead of panicking: types without a name, which
+// huma calls Item, and those of different packages.
+func namer() func(reflect.Type, string) string {
+	names, types := make(map[reflect.Type]string), make(map[string]reflect.Type)
+	return func(t reflect.Type, hint string) string {
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if name, ok := names[t]; ok {
+			return name
+		}
+		name := huma.DefaultSchemaNamer(t, hint)
+		for n := 2; types[name] != nil; n++ {
+			name = huma.DefaultSchemaNamer(t, hint) + strconv.Itoa(n)
+		}
+		names[t], types[name] = name, t
+		return name
+	}
 }
