@@ -39,11 +39,11 @@ var AttendanceWeek = projections.Projection[WeekTables]{
 
 // WeekTables are the tables of AttendanceWeek.
 type WeekTables struct {
-	registers *projections.Table[registerKey, registerRow]
-	lessons   *projections.Table[lessonKey, lessonRow]
-	marks     *projections.Table[markKey, markRow]
-	pupils    *projections.Table[pupilKey, pupilRow]
-	weeks     *projections.Table[weekKey, weekRow]
+	Registers *projections.Table[registerKey, registerRow]
+	Lessons   *projections.Table[lessonKey, lessonRow]
+	Marks     *projections.Table[markKey, markRow]
+	Pupils    *projections.Table[pupilKey, pupilRow]
+	Weeks     *projections.Table[weekKey, weekRow]
 }
 
 type (
@@ -88,28 +88,28 @@ type (
 func weekTables(s *projections.Set) *WeekTables {
 	type cols = []projections.Column
 	return &WeekTables{
-		registers: projections.NewTable(s, "register",
+		Registers: projections.NewTable(s, "register",
 			func(k *registerKey) cols { return cols{projections.ColID("register", &k.Register)} },
 			func(r *registerRow) cols { return cols{projections.ColID("municipality", &r.Municipality)} }),
-		lessons: projections.NewTable(s, "lesson",
+		Lessons: projections.NewTable(s, "lesson",
 			func(k *lessonKey) cols { return cols{projections.ColID("lesson", &k.Lesson)} },
 			func(r *lessonRow) cols {
 				return cols{projections.ColID("school", &r.School), projections.ColDay("week", &r.Week)}
 			}),
-		marks: projections.NewTable(s, "mark",
+		Marks: projections.NewTable(s, "mark",
 			func(k *markKey) cols {
 				return cols{projections.ColID("lesson", &k.Lesson), projections.ColID("student", &k.Student)}
 			},
 			func(r *markRow) cols {
 				return cols{projections.ColText("status", &r.Status), projections.ColInt("points", &r.Points), projections.ColInt("maximum", &r.Maximum)}
 			}),
-		pupils: projections.NewTable(s, "pupil",
+		Pupils: projections.NewTable(s, "pupil",
 			func(k *pupilKey) cols {
 				return cols{projections.ColID("school", &k.School), projections.ColDay("week", &k.Week),
 					projections.ColText("status", &k.Status), projections.ColID("student", &k.Student)}
 			},
 			func(r *pupilRow) cols { return cols{projections.ColInt("marks", &r.Marks)} }),
-		weeks: projections.NewTable(s, "week",
+		Weeks: projections.NewTable(s, "week",
 			func(k *weekKey) cols {
 				return cols{projections.ColID("school", &k.School), projections.ColDay("week", &k.Week), projections.ColText("status", &k.Status)}
 			},
@@ -122,18 +122,18 @@ func weekTables(s *projections.Set) *WeekTables {
 }
 
 func registerOpened(t *WeekTables, e attendance.RegisterOpened, _ projections.Meta) {
-	t.registers.Put(registerKey{e.Register}, registerRow{e.Municipality})
+	t.Registers.Put(registerKey{e.Register}, registerRow{e.Municipality})
 }
 
 func lessonScheduled(t *WeekTables, e attendance.LessonScheduled, _ projections.Meta) {
 	lesson := lessonRow{e.School, monday(e.Date)}
-	t.lessons.Put(lessonKey{e.Lesson}, lesson)
-	register, _ := t.registers.Get(registerKey{e.Register})
+	t.Lessons.Put(lessonKey{e.Lesson}, lesson)
+	register, _ := t.Registers.Get(registerKey{e.Register})
 	key := weekKey{e.School, lesson.Week, ""}
-	week, _ := t.weeks.Get(key)
+	week, _ := t.Weeks.Get(key)
 	week.Municipality = register.Municipality
 	week.Lessons++
-	t.weeks.Put(key, week)
+	t.Weeks.Put(key, week)
 }
 
 func marksTaken(t *WeekTables, e attendance.MarksTaken, _ projections.Meta) {
@@ -148,14 +148,14 @@ func selfRecorded(t *WeekTables, e attendance.SelfRecorded, _ projections.Meta) 
 
 // mark counts a mark in the place of the one there was.
 func (t *WeekTables) mark(k markKey, is markRow) {
-	lesson, _ := t.lessons.Get(lessonKey{k.Lesson})
-	if was, ok := t.marks.Get(k); ok {
+	lesson, _ := t.Lessons.Get(lessonKey{k.Lesson})
+	if was, ok := t.Marks.Get(k); ok {
 		t.count(lesson, k.Student, was, -1)
-		t.marks.Delete(k)
+		t.Marks.Delete(k)
 	}
 	if is.Status != "" {
 		t.count(lesson, k.Student, is, 1)
-		t.marks.Put(k, is)
+		t.Marks.Put(k, is)
 	}
 }
 
@@ -163,16 +163,16 @@ func (t *WeekTables) mark(k markKey, is markRow) {
 func (t *WeekTables) count(lesson lessonRow, student domain.StudentID, m markRow, n int32) {
 	for _, status := range []string{m.Status, ""} {
 		pupilKey := pupilKey{lesson.School, lesson.Week, status, student}
-		pupil, had := t.pupils.Get(pupilKey)
+		pupil, had := t.Pupils.Get(pupilKey)
 		pupil.Marks += n
 		key := weekKey{lesson.School, lesson.Week, status}
-		week, _ := t.weeks.Get(key)
+		week, _ := t.Weeks.Get(key)
 		switch {
 		case pupil.Marks == 0:
-			t.pupils.Delete(pupilKey)
+			t.Pupils.Delete(pupilKey)
 			week.Pupils--
 		default:
-			t.pupils.Put(pupilKey, pupil)
+			t.Pupils.Put(pupilKey, pupil)
 			if !had {
 				week.Pupils++
 			}
@@ -180,7 +180,7 @@ func (t *WeekTables) count(lesson lessonRow, student domain.StudentID, m markRow
 		week.Marks += n
 		week.Points += int64(n) * int64(m.Points)
 		week.Maximum += int64(n) * int64(m.Maximum)
-		t.weeks.Put(key, week)
+		t.Weeks.Put(key, week)
 	}
 }
 

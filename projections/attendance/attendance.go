@@ -34,10 +34,10 @@ var Projection = projections.Projection[Tables]{
 
 // Tables are the tables of the projection.
 type Tables struct {
-	registers *projections.Table[registerKey, registerRow]
-	statuses  *projections.Table[statusKey, statusRow]
-	lessons   *projections.Table[lessonKey, lessonRow]
-	marks     *projections.Table[markKey, markRow]
+	Registers *projections.Table[registerKey, registerRow]
+	Statuses  *projections.Table[statusKey, statusRow]
+	Lessons   *projections.Table[lessonKey, lessonRow]
+	Marks     *projections.Table[markKey, markRow]
 }
 
 type (
@@ -103,7 +103,7 @@ type (
 
 func tables(s *projections.Set) *Tables {
 	return &Tables{
-		registers: projections.NewTable(s, "register",
+		Registers: projections.NewTable(s, "register",
 			func(k *registerKey) []projections.Column {
 				return []projections.Column{projections.ColID("register", &k.Register)}
 			},
@@ -124,7 +124,7 @@ func tables(s *projections.Set) *Tables {
 					projections.ColTime("opened_at", &r.OpenedAt),
 				}
 			}),
-		statuses: projections.NewTable(s, "status",
+		Statuses: projections.NewTable(s, "status",
 			func(k *statusKey) []projections.Column {
 				return []projections.Column{
 					projections.ColID("register", &k.Register),
@@ -140,7 +140,7 @@ func tables(s *projections.Set) *Tables {
 					projections.ColInt("self_limit", &r.SelfLimit),
 				}
 			}),
-		lessons: projections.NewTable(s, "lesson",
+		Lessons: projections.NewTable(s, "lesson",
 			func(k *lessonKey) []projections.Column {
 				return []projections.Column{projections.ColID("lesson", &k.Lesson)}
 			},
@@ -168,7 +168,7 @@ func tables(s *projections.Set) *Tables {
 					projections.ColInt("self_recorded", &r.SelfRecorded),
 				}
 			}),
-		marks: projections.NewTable(s, "mark",
+		Marks: projections.NewTable(s, "mark",
 			func(k *markKey) []projections.Column {
 				return []projections.Column{projections.ColID("lesson", &k.Lesson), projections.ColID("student", &k.Student)}
 			},
@@ -194,14 +194,14 @@ func opened(t *Tables, e attendance.RegisterOpened, m projections.Meta) {
 }
 
 func changed(t *Tables, e attendance.RegisterChanged, m projections.Meta) {
-	row, _ := t.registers.Get(registerKey{e.Register})
+	row, _ := t.Registers.Get(registerKey{e.Register})
 	row.describe(e.Description)
 	row.Version = int32(m.Version)
-	t.registers.Put(registerKey{e.Register}, row)
+	t.Registers.Put(registerKey{e.Register}, row)
 }
 
 func statusesChanged(t *Tables, e attendance.StatusSetChanged, m projections.Meta) {
-	row, _ := t.registers.Get(registerKey{e.Register})
+	row, _ := t.Registers.Get(registerKey{e.Register})
 	row.Version = int32(m.Version)
 	t.putStatuses(e.Register, row, attendance.StatusSet{Version: e.Version, Statuses: e.Statuses})
 }
@@ -214,9 +214,9 @@ func (r *registerRow) describe(d attendance.Description) {
 // putStatuses puts the register with a new status set beside its older ones.
 func (t *Tables) putStatuses(register domain.RegisterID, row registerRow, set attendance.StatusSet) {
 	row.SetVersion, row.SetMaximum = int32(set.Version), int32(set.Maximum())
-	t.registers.Put(registerKey{register}, row)
+	t.Registers.Put(registerKey{register}, row)
 	for i, s := range set.Statuses {
-		t.statuses.Put(statusKey{register, int32(set.Version), int32(i + 1)},
+		t.Statuses.Put(statusKey{register, int32(set.Version), int32(i + 1)},
 			statusRow{s.Acronym, s.Description, int32(s.Points), int32(s.Self)})
 	}
 }
@@ -231,11 +231,11 @@ func scheduled(t *Tables, e attendance.LessonScheduled, m projections.Meta) {
 		row.Password, row.QR, row.OwnUpdates, row.AutoStatus = s.Password, s.QR, s.OwnUpdates, s.AutoStatus
 		row.EarlyOpen, row.LateAfter = int32(s.EarlyOpen), int32(s.LateAfter)
 	}
-	t.lessons.Put(lessonKey{e.Lesson}, row)
+	t.Lessons.Put(lessonKey{e.Lesson}, row)
 }
 
 func taken(t *Tables, e attendance.MarksTaken, m projections.Meta) {
-	lesson, _ := t.lessons.Get(lessonKey{e.Lesson})
+	lesson, _ := t.Lessons.Get(lessonKey{e.Lesson})
 	lesson.Version = int32(m.Version)
 	for _, mark := range e.Marks {
 		t.mark(&lesson, markKey{e.Lesson, mark.Student}, markRow{
@@ -243,31 +243,31 @@ func taken(t *Tables, e attendance.MarksTaken, m projections.Meta) {
 			Remark: mark.Remark, Method: mark.Method, ChangedAt: m.RecordedAt,
 		})
 	}
-	t.lessons.Put(lessonKey{e.Lesson}, lesson)
+	t.Lessons.Put(lessonKey{e.Lesson}, lesson)
 }
 
 func selfRecorded(t *Tables, e attendance.SelfRecorded, m projections.Meta) {
-	lesson, _ := t.lessons.Get(lessonKey{e.Lesson})
+	lesson, _ := t.Lessons.Get(lessonKey{e.Lesson})
 	lesson.Version = int32(m.Version)
 	key := markKey{e.Lesson, e.Student}
-	old, _ := t.marks.Get(key)
+	old, _ := t.Marks.Get(key)
 	t.mark(&lesson, key, markRow{
 		Register: e.Register, Status: e.Status, Set: int32(e.Set), Points: int32(e.Points), Maximum: int32(e.Maximum),
 		Remark: old.Remark, Method: e.Method, ChangedAt: m.RecordedAt,
 	})
-	t.lessons.Put(lessonKey{e.Lesson}, lesson)
+	t.Lessons.Put(lessonKey{e.Lesson}, lesson)
 }
 
 // mark puts a mark in the place of the one there was, and counts it.
 func (t *Tables) mark(lesson *lessonRow, k markKey, is markRow) {
-	was, _ := t.marks.Get(k)
+	was, _ := t.Marks.Get(k)
 	lesson.count(was, -1)
 	lesson.count(is, 1)
 	if is.Status == "" && is.Remark == "" {
-		t.marks.Delete(k)
+		t.Marks.Delete(k)
 		return
 	}
-	t.marks.Put(k, is)
+	t.Marks.Put(k, is)
 }
 
 func (l *lessonRow) count(m markRow, n int32) {

@@ -22,7 +22,7 @@ const concerns = `{attendance}.lesson AS l
 // OwnLessons returns the lessons that concern the pupil of the learner account
 // that asks. Now is when it is asked.
 func OwnLessons(ctx context.Context, db *projections.DB, by access.Actor, student domain.StudentID, now time.Time, period Period, page projections.Page) (all []OwnLesson, next string, err error) {
-	after, more, err := page.After(2)
+	after, more, err := afterLesson(page)
 	if err != nil {
 		return nil, "", err
 	}
@@ -45,9 +45,7 @@ func OwnLessons(ctx context.Context, db *projections.DB, by access.Actor, studen
 	for i := range all {
 		all[i].SelfRecorded = all[i].Method.Self()
 	}
-	all, next = projections.Cut(page, all, func(l OwnLesson) []string {
-		return []string{l.StartsAt.UTC().Format(time.RFC3339Nano), l.ID.String()}
-	})
+	all, next = projections.Cut(page, all, func(l OwnLesson) []string { return lessonKeyOf(l.StartsAt, l.ID) })
 	return all, next, err
 }
 

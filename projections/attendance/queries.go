@@ -34,8 +34,11 @@ func (r *Register) fields() []any {
 // Registers returns the registers of a place, a school or part of it, by name.
 func Registers(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, page projections.Page) (all []Register, next string, err error) {
 	after, more, err := page.After(2)
+	if err == nil && more {
+		_, err = domain.ParseID[domain.RegisterID](after[1])
+	}
 	if err != nil {
-		return nil, "", err
+		return nil, "", projections.ErrCursor.In("query.cursor")
 	}
 	all, err = projections.Query(ctx, db, by, access.At(access.SeeRegisters, place), reads[:1], func(ctx context.Context, q *projections.Querier) ([]Register, error) {
 		rows, err := q.Query(ctx, `SELECT `+registerColumns+` FROM {attendance}.register AS r
@@ -118,7 +121,7 @@ func (l *lessonScan) lesson() Lesson {
 
 // Lessons returns the lessons of a register in the order of time.
 func Lessons(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, period Period, page projections.Page) (all []Lesson, next string, err error) {
-	after, more, err := page.After(2)
+	after, more, err := afterLesson(page)
 	if err != nil {
 		return nil, "", err
 	}
@@ -135,10 +138,28 @@ func Lessons(ctx context.Context, db *projections.DB, by access.Actor, place acc
 		}
 		return lessons, err
 	})
-	all, next = projections.Cut(page, all, func(l Lesson) []string {
-		return []string{l.StartsAt.UTC().Format(time.RFC3339Nano), l.ID.String()}
-	})
+	all, next = projections.Cut(page, all, func(l Lesson) []string { return lessonKeyOf(l.StartsAt, l.ID) })
 	return all, next, err
+}
+
+// lessonKeyOf returns where a lesson stands in a list of lessons.
+func lessonKeyOf(starts time.Time, id domain.LessonID) []string {
+	return []string{starts.UTC().Format(time.RFC3339Nano), id.String()}
+}
+
+// afterLesson returns the key of the last lesson of the page before.
+func afterLesson(page projections.Page) (key []string, more bool, err error) {
+	key, more, err = page.After(2)
+	if err == nil && more {
+		_, err = time.Parse(time.RFC3339Nano, key[0])
+	}
+	if err == nil && more {
+		_, err = domain.ParseID[domain.LessonID](key[1])
+	}
+	if err != nil {
+		return nil, false, projections.ErrCursor.In("query.cursor")
+	}
+	return key, more, nil
 }
 
 // SheetOf returns a lesson with all who are in the class on its day, by name,
@@ -163,12 +184,12 @@ func SheetOf(ctx context.Context, db *projections.DB, by access.Actor, place acc
 			  SELECT e.student, true AS enrolled FROM {students}.enrolment AS e
 			   WHERE e.class = $2 AND e.from_day <= $3::text::date AND (e.until_day IS NULL OR $3::text::date < e.until_day)
 			  UNION ALL SELECT m.student, false FROM {attendance}.mark AS m WHERE m.lesson = $1)
-			SELECT p.student, coalesce(s.family_name, '') AS family, coalesce(s.given_name, '') AS given, p.enrolled,
+			SELECT p.student, coalesce(s.family_name, ''), coalesce(s.given_name, ''), p.enrolled,
 			       coalesce(m.status, ''), coalesce(m.set_version, 0), coalesce(m.remark, ''), coalesce(m.method, ''), m.changed_at
 			  FROM (SELECT student, bool_or(enrolled) AS enrolled FROM pupil GROUP BY student) AS p
 			  LEFT JOIN {students}.student AS s USING (student)
 			  LEFT JOIN {attendance}.mark AS m ON m.lesson = $1 AND m.student = p.student
-			 ORDER BY family COLLATE "lv-x-icu", given COLLATE "lv-x-icu", p.student`, lesson, s.Lesson.Class, s.Lesson.Date)
+			 ORDER BY s.family_name COLLATE "lv-x-icu", s.given_name COLLATE "lv-x-icu", p.student`, lesson, s.Lesson.Class, s.Lesson.Date)
 		s.Pupils, err = collect(rows, err, func(p *Pupil) []any {
 			return []any{&p.Student, &p.FamilyName, &p.GivenName, &p.Enrolled, &p.Status, &p.StatusSet, &p.Remark, &p.Method, &p.ChangedAt}
 		})

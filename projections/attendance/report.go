@@ -134,14 +134,14 @@ func cells(ctx context.Context, q *projections.Querier, r Register, lessons []Co
 		p AS (
 		  SELECT DISTINCT e.student FROM e JOIN l ON e.from_day <= l.day AND (e.until_day IS NULL OR l.day < e.until_day)
 		  UNION SELECT m.student FROM {attendance}.mark AS m JOIN l USING (lesson))
-		SELECT p.student, coalesce(s.family_name, '') AS family, coalesce(s.given_name, '') AS given, l.hidden,
+		SELECT p.student, coalesce(s.family_name, ''), coalesce(s.given_name, ''), l.hidden,
 		       EXISTS (SELECT FROM e WHERE e.student = p.student AND e.from_day <= l.day AND (e.until_day IS NULL OR l.day < e.until_day)),
 		       coalesce(m.status, ''), coalesce(m.remark, ''), coalesce(m.points, 0), coalesce(m.maximum, 0), coalesce(m.method, '')
 		  FROM p CROSS JOIN l
 		  LEFT JOIN {students}.student AS s ON s.student = p.student
 		  LEFT JOIN {attendance}.mark AS m ON m.lesson = l.lesson AND m.student = p.student
 		 WHERE $3::uuid IS NULL OR p.student = $3
-		 ORDER BY family COLLATE "lv-x-icu", given COLLATE "lv-x-icu", p.student, l.starts_at, l.lesson`, ids, r.Class, optional(ask.Student))
+		 ORDER BY s.family_name COLLATE "lv-x-icu", s.given_name COLLATE "lv-x-icu", p.student, l.starts_at, l.lesson`, ids, r.Class, optional(ask.Student))
 	if err != nil {
 		return err
 	}
