@@ -93,6 +93,9 @@ type Security interface {
 func (a *API) Handler() http.Handler { return a.handler(a.routes) }
 
 func (a *API) handler(routes func()) http.Handler {
+	if len(a.HashKey) < 16 {
+		panic("httpapi: HashKey is missing: hashes of addresses could be reversed")
+	}
 	humaOnce.Do(setUpHuma)
 	a.metrics.init()
 	r := chi.NewRouter()

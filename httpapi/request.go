@@ -74,19 +74,25 @@ func (a *API) begin(next http.Handler) http.Handler {
 			}
 			a.end(q, ww, time.Since(started))
 		}()
-		if control(r.URL) {
-			a.refuse(ww, q.r, errNoRoute)
+		if err := readable(r.URL); err != nil {
+			a.refuse(ww, q.r, err)
 			return
 		}
 		next.ServeHTTP(ww, q.r)
 	})
 }
 
-// control says whether a URL holds a character that no name of ours does and
-// that the database would stumble over.
-func control(u *url.URL) bool {
+// readable refuses a URL that is written wrongly, or holds the character zero:
+// no name of ours does, and the database would stumble over it.
+func readable(u *url.URL) error {
 	query, err := url.QueryUnescape(u.RawQuery)
-	return err != nil || strings.ContainsRune(u.Path, 0) || strings.ContainsRune(query, 0)
+	switch {
+	case strings.ContainsRune(u.Path, 0):
+		return errNoRoute
+	case err != nil || strings.ContainsRune(query, 0):
+		return errInvalid
+	}
+	return nil
 }
 
 // end logs and measures. The path is never logged: tokens are in it.
