@@ -98,7 +98,7 @@ func (e *Engine) makeView(ctx context.Context, conn *pgx.Conn, v View, query str
 	// the view leaves out.
 	_, err := conn.Exec(ctx, fmt.Sprintf(`DROP VIEW IF EXISTS analytics.%s;
 CREATE VIEW analytics.%[1]s WITH (security_barrier) AS %s;
-COMMENT ON VIEW analytics.%[1]s IS '%s';
+COMMENT ON VIEW analytics.%[1]s IS '%[3]s';
 GRANT SELECT ON analytics.%[1]s TO zurnals_analyst`, v.Name, query, mark))
 	return err
 }
