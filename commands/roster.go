@@ -397,6 +397,9 @@ func (r *rosterRun) fail(ctx context.Context, why error) error {
 	})
 }
 
+// Today returns the day that it is where schools are.
+func (c *Commands) Today() domain.Date { return attendance.Day(c.Now()) }
+
 // holders returns the things of one category that hold claims, by value.
 func holders[ID ~struct{ uuid.UUID }](u *unit, category, kind string, values []string) (map[string]ID, error) {
 	streams, err := u.c.Log.Holders(u.ctx, kind, values)

@@ -25,7 +25,7 @@ func (a *API) analyticsRoutes() {
 }
 
 type attendanceWeekIn struct {
-	periodIn
+	PeriodIn
 	Format string `query:"format" enum:"json,csv" doc:"before Accept"`
 	Accept string `header:"Accept" maxLength:"1000"`
 }

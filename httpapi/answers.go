@@ -21,8 +21,9 @@ func madeAt(path string, id fmt.Stringer) *made {
 	return m
 }
 
-// A page asks for one page of a list. It is embedded in the input of a route.
-type page struct {
+// A Page asks for one page of a list. It is embedded in the input of a route,
+// and exported because huma looks at no other embedded structs.
+type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"how many at most"`
 	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
 	Query  string `query:"q" maxLength:"100" doc:"only those whose name contains this; case and diacritics do not matter"`

@@ -42,23 +42,23 @@ func (a *API) attendanceRoutes() {
 }
 
 type (
-	registerIn struct {
+	RegisterIn struct {
 		Register string `path:"register" maxLength:"36"`
 	}
-	sessionIn struct {
+	SessionIn struct {
 		Session string `path:"session" maxLength:"36"`
 	}
-	periodIn struct {
+	PeriodIn struct {
 		From  string `query:"from" format:"date" doc:"first day; the earliest if absent"`
 		Until string `query:"until" format:"date" doc:"last day; the latest if absent"`
 	}
 )
 
-func (p periodIn) period() attendance.Period {
+func (p PeriodIn) period() attendance.Period {
 	return attendance.Period{From: domain.Date(p.From), Until: domain.Date(p.Until)}
 }
 
-func (p page) asked() projections.Page {
+func (p Page) asked() projections.Page {
 	return projections.Page{Limit: p.Limit, Cursor: p.Cursor, Search: p.Query}
 }
 
@@ -116,7 +116,7 @@ func (a *API) openRegister(ctx context.Context, by access.Actor, in *openRegiste
 
 type listRegistersIn struct {
 	School string `path:"school" maxLength:"36"`
-	page
+	Page
 }
 
 // listRegisters lists what the role is held for: of a class those of the class,
@@ -148,7 +148,7 @@ type registerOut struct {
 	}
 }
 
-func (a *API) getRegister(ctx context.Context, by access.Actor, in *registerIn) (*registerOut, error) {
+func (a *API) getRegister(ctx context.Context, by access.Actor, in *RegisterIn) (*registerOut, error) {
 	place, err := a.register(ctx, in.Register)
 	if err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func (a *API) getRegister(ctx context.Context, by access.Actor, in *registerIn) 
 }
 
 type changeRegisterIn struct {
-	registerIn
+	RegisterIn
 	IfMatch string `header:"If-Match" maxLength:"40"`
 	Body    struct {
 		Name         *string `json:"name,omitempty" minLength:"1" maxLength:"200"`
@@ -192,7 +192,7 @@ func (a *API) changeRegister(ctx context.Context, by access.Actor, in *changeReg
 }
 
 type statusSetIn struct {
-	registerIn
+	RegisterIn
 	N int `path:"n" minimum:"1" maximum:"100000"`
 }
 

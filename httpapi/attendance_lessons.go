@@ -52,7 +52,7 @@ func (a *API) lessonRoutes() {
 }
 
 type scheduleSessionIn struct {
-	registerIn
+	RegisterIn
 	Body struct {
 		Audience      string `json:"audience,omitempty" maxLength:"50" doc:"all, which is all who are in the class on the day"`
 		Date          string `json:"date" format:"date"`
@@ -94,8 +94,8 @@ func (a *API) scheduleSession(ctx context.Context, by access.Actor, in *schedule
 }
 
 type listSessionsIn struct {
-	registerIn
-	periodIn
+	RegisterIn
+	PeriodIn
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"how many at most"`
 	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
 }
@@ -117,7 +117,7 @@ type sheetOut struct {
 	Body attendance.Sheet
 }
 
-func (a *API) getSheet(ctx context.Context, by access.Actor, in *sessionIn) (*sheetOut, error) {
+func (a *API) getSheet(ctx context.Context, by access.Actor, in *SessionIn) (*sheetOut, error) {
 	lesson, place, err := a.lesson(ctx, in.Session)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (a *API) getSheet(ctx context.Context, by access.Actor, in *sessionIn) (*sh
 }
 
 type putMarksIn struct {
-	sessionIn
+	SessionIn
 	IfMatch string `header:"If-Match" maxLength:"40" doc:"ETag of the sheet; * for any"`
 	Body    struct {
 		Marks []struct {
@@ -167,7 +167,7 @@ type passwordOut struct {
 	}
 }
 
-func (a *API) getPassword(ctx context.Context, by access.Actor, in *sessionIn) (*passwordOut, error) {
+func (a *API) getPassword(ctx context.Context, by access.Actor, in *SessionIn) (*passwordOut, error) {
 	secret, err := a.secret(ctx, by, in.Session)
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (a *API) secret(ctx context.Context, by access.Actor, session string) (comm
 }
 
 type qrIn struct {
-	sessionIn
+	SessionIn
 	Format string `query:"format" enum:"png,svg" default:"png"`
 	Scale  int    `query:"scale" minimum:"1" maximum:"40" default:"8" doc:"pixels of a module in a PNG"`
 }
@@ -217,8 +217,8 @@ func (a *API) getQR(ctx context.Context, by access.Actor, in *qrIn) (*pictureOut
 }
 
 type reportIn struct {
-	registerIn
-	periodIn
+	RegisterIn
+	PeriodIn
 	Student string `query:"student" maxLength:"36" doc:"only this pupil"`
 }
 

@@ -32,7 +32,7 @@ func (a *API) selfRoutes() {
 }
 
 type ownSessionsIn struct {
-	periodIn
+	PeriodIn
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"how many at most"`
 	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
 }

@@ -2,6 +2,8 @@ package httpapi
 
 // routes declares all routes, context by context.
 func (a *API) routes() {
+	a.rosterRoutes()
+	a.learnerRoutes()
 	a.securityRoutes()
 	a.operateRoutes()
 	a.attendanceRoutes()

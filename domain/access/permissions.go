@@ -46,6 +46,7 @@ const (
 	Register           Permission = "registration.confirm"
 	OwnAccount         Permission = "account.own"
 	ActivateLearner    Permission = "learner.activate"
+	OwnLearner         Permission = "learner.own"
 	SelfRecord         Permission = "attendance.self_record"
 	OwnLessons         Permission = "attendance.own_lessons"
 	CreateAdmin        Permission = "platform.create_admin"
@@ -85,6 +86,7 @@ var may = map[Permission][]Role{
 	Register:           {Token},
 	OwnAccount:         {Self},
 	ActivateLearner:    {Token},
+	OwnLearner:         {Learner},
 	SelfRecord:         {Learner},
 	OwnLessons:         {Learner},
 	CreateAdmin:        {Operator},
@@ -107,7 +109,7 @@ var may = map[Permission][]Role{
 	SeeAttendance:      {Instructor, ClassTeacher, SupportStaff},
 	TakeAttendance:     {Instructor},
 	SeeLessonSecret:    {Instructor},
-	ReadHistory:        {Auditor},
+	ReadHistory:        {Auditor, Operator},
 	ReadSecurityLog:    {Auditor, PlatformAdmin},
 	ReadAnalytics:      {Analyst, MunicipalityAnalyst, SchoolManagement},
 	OperateViews:       {PlatformAdmin, Operator},

@@ -107,7 +107,7 @@ func (r Roster) Free(run domain.RosterSyncID, at time.Time) error {
 	if r.run.IsZero() || r.run == run || !at.Before(r.until) {
 		return nil
 	}
-	return ErrRunning.With(domain.Detail{Field: "run", Code: ErrRunning.Code, Text: r.run.String()})
+	return ErrRunning.With(domain.Detail{Field: "run", What: r.run.String(), Code: ErrRunning.Code, Text: "run " + r.run.String()})
 }
 
 func (r Roster) decide(cmd RosterCommand) ([]RosterEvent, error) {

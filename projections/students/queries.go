@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -44,7 +45,7 @@ const studentColumns = `s.student, s.family_name, s.given_name, s.code, s.grade,
 	          AND e.from_day <= $2::text::date AND (e.until_day IS NULL OR $2::text::date < e.until_day)) AS e
 	   JOIN {students}.class AS c USING (class) JOIN {students}.school_year AS y USING (year)), '[]'),
 	NOT EXISTS (SELECT FROM {students}.missing AS m WHERE m.student = s.student AND m.run =
-	  (SELECT r.run FROM {students}.sync_run AS r WHERE r.school = s.school AND r.state = 'completed' ORDER BY r.started_at DESC, r.run DESC LIMIT 1))`
+	  (SELECT r.run FROM {students}.sync_run AS r WHERE r.school = s.school AND r.state = 'completed' ORDER BY r.position DESC LIMIT 1))`
 
 func (s *Student) scan(row pgx.Row) error {
 	var classes []byte
@@ -165,37 +166,35 @@ type Run struct {
 
 	Problems []roster.Problem   `json:"problems,omitempty"` // of one run that is asked for alone
 	Missing  []domain.StudentID `json:"missing_ids,omitempty"`
+
+	position int64
 }
 
-const runColumnsSQL = `r.run, r.state, r.cause, r.file, r.started_at, r.ended_at, r.added, r.class_changed, r.updated, r.unchanged,
+const runColumnsSQL = `r.run, r.position, r.state, r.cause, r.file, r.started_at, r.ended_at, r.added, r.class_changed, r.updated, r.unchanged,
 	r.damaged, r.active, r.not_in_file, r.classes, r.courses, r.other_schools, r.other_roles, r.errors, r.warnings`
 
 func (r *Run) fields() []any {
-	return []any{&r.ID, &r.State, &r.Cause, &r.File, &r.StartedAt, &r.EndedAt, &r.Added, &r.ClassChanged, &r.Updated, &r.Unchanged,
+	return []any{&r.ID, &r.position, &r.State, &r.Cause, &r.File, &r.StartedAt, &r.EndedAt, &r.Added, &r.ClassChanged, &r.Updated, &r.Unchanged,
 		&r.Damaged, &r.Active, &r.NotInFile, &r.Classes, &r.Courses, &r.OtherSchools, &r.OtherRoles, &r.Errors, &r.Warnings}
 }
 
 // Runs returns the synchronisation runs of a school, the newest first.
 func Runs(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, page projections.Page) (all []Run, next string, err error) {
-	after, more, err := page.After(2)
-	var started time.Time
+	after, more, err := page.After(1)
+	before := int64(math.MaxInt64)
 	if err == nil && more {
-		started, err = time.Parse(time.RFC3339Nano, after[0])
-	}
-	if err == nil && more {
-		_, err = domain.ParseID[domain.RosterSyncID](after[1])
+		before, err = strconv.ParseInt(after[0], 10, 64)
 	}
 	if err != nil {
 		return nil, "", projections.ErrCursor.In("query.cursor")
 	}
 	all, err = projections.Query(ctx, db, by, access.At(access.SeeRosterRuns, place), reads, func(ctx context.Context, q *projections.Querier) ([]Run, error) {
 		rows, err := q.Query(ctx, `SELECT `+runColumnsSQL+` FROM {students}.sync_run AS r
-			WHERE r.school = $1 AND (NOT $2 OR (r.started_at, r.run) < ($3, nullif($4, '')::uuid))
-			ORDER BY r.started_at DESC, r.run DESC LIMIT $5`, place.School, more, started, after[1], page.Size()+1)
+			WHERE r.school = $1 AND r.position < $2 ORDER BY r.position DESC LIMIT $3`, place.School, before, page.Size()+1)
 		return collect(rows, err, func(r *Run, row pgx.Row) error { return row.Scan(r.fields()...) })
 	})
 	all, next = projections.Cut(page, all, func(r Run) []string {
-		return []string{r.StartedAt.UTC().Format(time.RFC3339Nano), r.ID.String()}
+		return []string{strconv.FormatInt(r.position, 10)}
 	})
 	return all, next, err
 }

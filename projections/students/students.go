@@ -104,6 +104,7 @@ type (
 		File      string
 		ActorKind domain.ActorKind
 		Actor     uuid.UUID
+		Position  int64
 		Started   time.Time
 		Ended     time.Time
 
@@ -175,7 +176,7 @@ func runColumns(r *runRow) []projections.Column {
 	return []projections.Column{
 		projections.ColID("school", &r.School), projections.ColText("state", &r.State), projections.ColText("cause", &r.Cause),
 		projections.ColText("file", &r.File), projections.ColText("actor_kind", &r.ActorKind), projections.ColUUID("actor", &r.Actor),
-		projections.ColTime("started_at", &r.Started), projections.ColTime("ended_at", &r.Ended),
+		projections.ColLong("position", &r.Position), projections.ColTime("started_at", &r.Started), projections.ColTime("ended_at", &r.Ended),
 		projections.ColInt("added", &r.Added), projections.ColInt("class_changed", &r.ClassChanged),
 		projections.ColInt("updated", &r.Updated), projections.ColInt("unchanged", &r.Unchanged),
 		projections.ColInt("damaged", &r.Damaged), projections.ColInt("active", &r.Active), projections.ColInt("not_in_file", &r.NotInFile),
@@ -257,14 +258,14 @@ func classCreated(t *Tables, e organisation.ClassCreated, _ projections.Meta) {
 func syncStarted(t *Tables, e roster.SyncStarted, m projections.Meta) {
 	t.Runs.Put(runKey{e.Run}, runRow{
 		School: e.School, State: roster.StateRunning, File: e.File,
-		ActorKind: m.Actor, Actor: m.ActorID, Started: m.RecordedAt, Problems: "[]",
+		ActorKind: m.Actor, Actor: m.ActorID, Position: m.Position, Started: m.RecordedAt, Problems: "[]",
 	})
 }
 
 func syncCompleted(t *Tables, e roster.SyncCompleted, m projections.Meta) {
 	r, ok := t.Runs.Get(runKey{e.Run})
 	if !ok { // it had nothing to change, so it was not started before
-		r = runRow{School: e.School, File: e.File, ActorKind: m.Actor, Actor: m.ActorID, Started: m.RecordedAt}
+		r = runRow{School: e.School, File: e.File, ActorKind: m.Actor, Actor: m.ActorID, Position: m.Position, Started: m.RecordedAt}
 	}
 	r.State, r.Ended = roster.StateCompleted, m.RecordedAt
 	r.Added, r.ClassChanged, r.Updated = int32(e.Added), int32(e.ClassChanged), int32(e.Updated)

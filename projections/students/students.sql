@@ -56,6 +56,7 @@ CREATE TABLE sync_run (
   file          text    NOT NULL,   -- SHA-256
   actor_kind    text    NOT NULL,
   actor         uuid,
+  position      bigint  NOT NULL,   -- of its first event: the order of runs
   started_at    timestamptz NOT NULL,
   ended_at      timestamptz,
   added         integer NOT NULL,
@@ -95,5 +96,5 @@ CREATE INDEX ON school_year (school);
 ALTER TABLE course ADD PRIMARY KEY (course);
 CREATE INDEX ON course (school);
 ALTER TABLE sync_run ADD PRIMARY KEY (run);
-CREATE INDEX ON sync_run (school, started_at);
+CREATE INDEX ON sync_run (school, position);
 ALTER TABLE missing ADD PRIMARY KEY (run, student);

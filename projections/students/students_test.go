@@ -211,8 +211,8 @@ func TestRunsOfASchool(t *testing.T) {
 
 func TestCursorsThatNobodyGave(t *testing.T) {
 	db := projectiontest.Given(t, story(), students.Projection)
-	// ["a","b","c"], ["1","1","a","x"], ["x","y"] and nonsense
-	for _, cursor := range []string{"WyJhIiwiYiIsImMiXQ", "WyIxIiwiMSIsImEiLCJ4Il0", "WyJ4IiwieSJd", "!", "AAAA", "WyI5OTk5OTk5OTk5OTkiLCIxIiwiYSIsIjAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwNSJd"} {
+	// ["a","b","c"], ["1","1","a","x"], ["x"] and nonsense
+	for _, cursor := range []string{"WyJhIiwiYiIsImMiXQ", "WyIxIiwiMSIsImEiLCJ4Il0", "WyJ4Il0", "!", "AAAA", "WyI5OTk5OTk5OTk5OTkiLCIxIiwiYSIsIjAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwNSJd"} {
 		page := projections.Page{Cursor: cursor}
 		_, _, err1 := students.InSchool(t.Context(), db, admin, place, "2025-09-01", page)
 		_, _, err2 := students.Classes(t.Context(), db, admin, place, year, "2025-09-01", page)
