@@ -28,6 +28,9 @@ type AsOf struct {
 	given    bool
 }
 
+// AsOfPosition returns the moment at which a position was the last.
+func AsOfPosition(position int64) AsOf { return AsOf{position: position, given: true} }
+
 // ErrAsOf refuses a moment that is none.
 var ErrAsOf = domain.Refuse(domain.Invalid, "audit.as_of", "not a position, a time or a day")
 
@@ -47,7 +50,7 @@ func ParseAsOf(s string) (AsOf, error) {
 		return AsOf{}, nil
 	}
 	if position, err := strconv.ParseInt(s, 10, 64); err == nil && position >= 0 {
-		return AsOf{position: position, given: true}, nil
+		return AsOfPosition(position), nil
 	}
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
 		return AsOf{at: at, given: true}, nil

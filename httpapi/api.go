@@ -159,7 +159,7 @@ func config() huma.Config {
 	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", namer())
 	c.CreateHooks = nil                                   // no $schema in every body
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", "" // served by documents; huma's page loads scripts from elsewhere
-	c.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
+	c.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat, kindCSV: csvFormat}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session": {Type: "apiKey", In: "cookie", Name: "__Host-zurnals", Description: "a session of staff"},
 		"learner": {Type: "apiKey", In: "cookie", Name: "__Host-zurnals-learner", Description: "a session of a pupil"},

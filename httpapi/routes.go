@@ -10,4 +10,5 @@ func (a *API) routes() {
 	a.lessonRoutes()
 	a.selfRoutes()
 	a.analyticsRoutes()
+	a.auditRoutes()
 }
