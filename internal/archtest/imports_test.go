@@ -51,6 +51,7 @@ var rules = []rule{
 	{"internal/reactions", "domain domain/* commands eventstore internal/mail",
 		"github.com/ThreeDotsLabs/watermill github.com/ThreeDotsLabs/watermill-sql github.com/riverqueue/river github.com/jackc/pgx github.com/google/uuid",
 		"it answers events with jobs"},
+	{"internal/replay", "domain domain/access commands", "", "it writes histories as text"},
 	{"internal/mail", "domain", "github.com/wneessen/go-mail github.com/jackc/pgx github.com/google/uuid", "adapter: letters"},
 	{"internal/mail/mailtest", "", "github.com/emersion/go-smtp github.com/emersion/go-sasl", "a mail server for tests"},
 	{"internal/tour", "", "github.com/jackc/pgx github.com/xuri/excelize", "it plays the people who use the program, and knows it from outside only"},
