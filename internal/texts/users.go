@@ -1,0 +1,35 @@
+package texts
+
+// users are the refusals about spreadsheets and about loading users from them,
+// and the words of the pages that mailed links open.
+var users = map[string]Text{
+	"sheet.not_xlsx":        {"Tā nav .xlsx izklājlapa", "not a spreadsheet in the form .xlsx"},
+	"sheet.old_excel":       {"Izklājlapa ir vecajā .xls formātā: saglabājiet to kā .xlsx", "a spreadsheet of the old form .xls: save it as .xlsx"},
+	"sheet.encrypted":       {"Datne ir aizsargāta ar paroli", "the file is protected by a password"},
+	"sheet.damaged":         {"Datne ir bojāta", "the file is damaged"},
+	"sheet.too_large":       {"Datne ir pārāk liela, vai tāda būtu atspiesta", "the file is too large, or would be when unpacked"},
+	"sheet.no_sheet":        {"Datnē nav lapas “%s”", "the file has no sheet “%s”"},
+	"sheet.headings":        {"Virsraksti 1. rindā nav tādi kā paraugā", "the headings in row 1 are not those of the sample"},
+	"sheet.heading_missing": {"Virsraksta trūkst", "the heading is missing"},
+	"sheet.heading_twice":   {"Virsraksts ir divreiz", "the heading stands there twice"},
+	"sheet.heading_unknown": {"Paraugā šāda virsraksta nav", "the sample has no such heading"},
+	"sheet.too_many_rows":   {"Rindu ir pārāk daudz", "the file has too many rows"},
+	"sheet.empty":           {"Zem virsrakstiem nav nevienas rindas", "there is no row below the headings"},
+	"sheet.formula":         {"Formula, bet jābūt tekstam", "a formula, where text is wanted"},
+	"sheet.formula_text":    {"Teksts izskatās pēc formulas", "text that looks like a formula"},
+	"sheet.number":          {"Skaitlis, bet jābūt tekstam: cipari var būt pazuduši", "a number, where text is wanted: digits may be lost"},
+	"sheet.date":            {"Datums, bet jābūt tekstam", "a date, where text is wanted"},
+	"sheet.boolean":         {"Loģiska vērtība, bet jābūt tekstam", "a logical value, where text is wanted"},
+	"sheet.error_value":     {"Kļūdas vērtība, piemēram, #N/A", "an error such as #N/A, where text is wanted"},
+	"sheet.merged":          {"Apvienota šūna", "a merged cell"},
+	"sheet.long":            {"Tekstam šūnā nav vietas", "more text than fits into a cell"},
+	"sheet.beyond":          {"Virs šūnas nav virsraksta", "a cell that no heading stands above"},
+
+	"user_import.none":         {"Šādas lietotāju augšupielādes nav", "there is no such upload of users"},
+	"user_import.over":         {"Augšupielāde ir pabeigta", "the upload is over"},
+	"user_import.rows":         {"Datnē ir kļūdas, un neviens lietotājs nav izveidots", "the file has errors, and no user was created"},
+	"user_import.nothing":      {"Datnē nav nevienas derīgas rindas", "no row of the file is valid"},
+	"user_import.email_twice":  {"Šī e-pasta adrese ir arī %s. rindā", "row %s has this e-mail address too"},
+	"user_import.code_twice":   {"Šis personas kods ir arī %s. rindā", "row %s has this personal code too"},
+	"user_import.email_unused": {"Personai jau ir konts ar citu e-pasta adresi, kas paliek spēkā", "the person has an account with another e-mail address, which stays"},
+}
