@@ -140,25 +140,36 @@ func admit(u *unit, place access.Scope, p identity.Person, roles []access.Assign
 			return Admitted{}, err
 		}
 	}
-	var person domain.AccountID
+	var person, addressee domain.AccountID
 	var err error
 	if p.PersonalCode != "" {
 		if person, err = u.c.holder(u.ctx, identity.PersonalCodeClaim(p.PersonalCode)); err != nil {
 			return Admitted{}, err
 		}
 	}
-	invitation := newID[domain.InvitationID](u.by, "invitation"+name)
-	admitted := Admitted{Account: person, How: Attached}
 	if person.IsZero() {
-		other, err := u.c.holder(u.ctx, identity.EmailClaim(p.Email))
-		if err != nil {
+		if addressee, err = u.c.holder(u.ctx, identity.EmailClaim(p.Email)); err != nil {
 			return Admitted{}, err
 		}
-		if !other.IsZero() {
+	}
+	account := person
+	if account.IsZero() {
+		account = newID[domain.AccountID](u.by, "account"+name)
+	}
+	return admitAs(u, place, p, roles, account, newID[domain.InvitationID](u.by, "invitation"+name), person, addressee)
+}
+
+// admitAs is admit where it is known who the person is, and for somebody new
+// whose the address is; both are zero for nobody. Account is the person's, or
+// the new one.
+func admitAs(u *unit, place access.Scope, p identity.Person, roles []access.Assignment, account domain.AccountID, invitation domain.InvitationID, person, addressee domain.AccountID) (Admitted, error) {
+	admitted := Admitted{Account: account, How: Attached}
+	if person.IsZero() {
+		if !addressee.IsZero() {
 			return Admitted{}, ErrEmailTaken.In("email")
 		}
-		admitted = Admitted{Account: newID[domain.AccountID](u.by, "account"+name), How: Invited}
-		_, err = decide(u, identity.Accounts, admitted.Account, identity.AccountCommand(identity.InviteUser{
+		admitted.How = Invited
+		_, err := decide(u, identity.Accounts, admitted.Account, identity.AccountCommand(identity.InviteUser{
 			Account: admitted.Account, Invitation: invitation,
 			Municipality: place.Municipality, School: place.School, Person: p, At: u.at,
 		}))
@@ -181,7 +192,7 @@ func admit(u *unit, place access.Scope, p identity.Person, roles []access.Assign
 			return Admitted{}, err
 		}
 	}
-	_, err = decide(u, access.Assignments, admitted.Account,
+	_, err := decide(u, access.Assignments, admitted.Account,
 		access.AssignmentCommand(access.JoinStaff{Account: admitted.Account, Place: place}))
 	for _, r := range roles {
 		if err == nil {
@@ -288,9 +299,14 @@ func (c *Commands) holder(ctx context.Context, claim domain.Claim) (domain.Accou
 	if err != nil || !found {
 		return domain.AccountID{}, refusal(err)
 	}
+	return accountOf(claim.Kind, stream)
+}
+
+// accountOf returns the account whose stream holds a claim of a kind.
+func accountOf(kind, stream string) (domain.AccountID, error) {
 	id, err := domain.ParseID[domain.AccountID](strings.TrimPrefix(stream, identity.Accounts.Category+"-"))
 	if err != nil {
-		return id, fmt.Errorf("claim %s is held by %s, which is no account", claim.Kind, stream)
+		return id, fmt.Errorf("claim %s is held by %s, which is no account", kind, stream)
 	}
 	return id, nil
 }

@@ -31,5 +31,7 @@ var users = map[string]Text{
 	"user_import.nothing":      {"Datnē nav nevienas derīgas rindas", "no row of the file is valid"},
 	"user_import.email_twice":  {"Šī e-pasta adrese ir arī %s. rindā", "row %s has this e-mail address too"},
 	"user_import.code_twice":   {"Šis personas kods ir arī %s. rindā", "row %s has this personal code too"},
+	"user_import.already_here": {"Persona šeit jau strādā: nekas nav mainīts", "the person works here already: nothing was changed"},
+	"user_import.attached":     {"Personai jau ir konts: tas pievienots šai skolai", "the person has an account, which now belongs to this school too"},
 	"user_import.email_unused": {"Personai jau ir konts ar citu e-pasta adresi, kas paliek spēkā", "the person has an account with another e-mail address, which stays"},
 }
