@@ -18,28 +18,48 @@ const schema = "jobs"
 // workers is how many jobs a server does at once.
 const workers = 8
 
+// abandoned is how long a job may be under way before river takes it for one
+// that a killed server has left. It is above the timeout of every worker.
+const abandoned = 2 * time.Minute
+
 // newRiver returns a client of the job queue; without workers it does no jobs.
 func newRiver(c Config, pool *pgxpool.Pool, does *river.Workers) (*river.Client[pgx.Tx], error) {
-	config := &river.Config{Schema: schema, Logger: c.Logger, SoftStopTimeout: c.Grace}
+	config := &river.Config{Schema: schema, Logger: c.Logger, SoftStopTimeout: c.Grace, RescueStuckJobsAfter: abandoned}
 	if does != nil {
 		config.Workers = does
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}}
 	}
 	if c.Dev {
-		config.Test.Time = clock(c.Now)
-		config.FetchPollInterval = river.FetchCooldownDefault
+		config.FetchPollInterval = river.FetchCooldownDefault // RunDue wakes nobody
 	}
 	return river.NewClient(riverpgxv5.New(pool), config)
 }
 
-// A clock lets river see the one clock where it can be moved. Elsewhere river
-// asks the database for the time, so that servers need not agree.
-type clock func() time.Time
+// adopt takes up the jobs that a killed server has left, at once. Only a server
+// that is alone may do so.
+func adopt(ctx context.Context, pool *pgxpool.Pool) error {
+	_, err := pool.Exec(ctx, `UPDATE jobs.river_job SET state = 'available' WHERE state = 'running'`)
+	return err
+}
 
-func (c clock) Now() time.Time { return c() }
-func (c clock) NowOrNil() *time.Time {
-	t := c()
-	return &t
+// insert adds jobs to the queue. River goes by the machine's time, which is the
+// one clock except in development, where that can be moved: so a job for later
+// notes by the one clock when it is due.
+func (e *Engine) insert(ctx context.Context, tx pgx.Tx, jobs *river.Client[pgx.Tx], todo []river.InsertManyParams) error {
+	if len(todo) == 0 { // InsertManyTx refuses an empty list
+		return nil
+	}
+	for i, job := range todo {
+		if job.InsertOpts == nil || job.InsertOpts.ScheduledAt.IsZero() {
+			continue
+		}
+		opts := *job.InsertOpts // the reaction's own stays as it is
+		opts.Metadata = fmt.Appendf(nil, `{"due": %q}`, opts.ScheduledAt.UTC().Format(time.RFC3339Nano))
+		opts.ScheduledAt = time.Now().Add(opts.ScheduledAt.Sub(e.c.Now()))
+		todo[i].InsertOpts = &opts
+	}
+	_, err := jobs.InsertManyTx(ctx, tx, todo)
+	return err
 }
 
 // settle is how often Drain and RunDue look: they are for development and
@@ -64,39 +84,40 @@ func (e *Engine) Drain(ctx context.Context) error {
 }
 
 // RunDue waits until all that follows from what is in the log is done: the
-// reactions have caught up, and every job due by the one clock has run once
-// more, those too that wait to be tried again. It returns how many there were.
-// Jobs that follow from these, or are due again later, are not waited for.
+// reactions have caught up, and every job due by the one clock has run. Jobs
+// that failed before are tried again, once, however long they were to wait. It
+// returns how many jobs there were. Run must be under way.
 func (e *Engine) RunDue(ctx context.Context) (int, error) {
 	if err := e.Drain(ctx); err != nil {
 		return 0, err
 	}
-	now := e.c.Now()
-	due, err := e.due(ctx, now)
+	rows, err := e.c.Pool.Query(ctx, `
+		SELECT id, CASE state WHEN 'running' THEN attempt - 1 ELSE attempt END FROM jobs.river_job
+		WHERE state IN ('available', 'running', 'retryable') OR state = 'scheduled' AND (metadata->>'due')::timestamptz <= $1`, e.c.Now())
 	if err != nil {
 		return 0, err
 	}
-	for _, id := range due { // river's own timer looks only now and then
+	var ids []int64
+	var tries []int16
+	var id int64
+	var try int16
+	if _, err := pgx.ForEachRow(rows, []any{&id, &try}, func() error {
+		ids, tries = append(ids, id), append(tries, try)
+		return nil
+	}); err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
 		if _, err := e.jobs.JobRetry(ctx, id); err != nil && !errors.Is(err, river.ErrNotFound) {
 			return 0, fmt.Errorf("run job %d: %w", id, err)
 		}
 	}
-	err = until(ctx, func() (done bool, err error) {
-		left, err := e.due(ctx, now)
-		return len(left) == 0, err
+	return len(ids), until(ctx, func() (done bool, err error) {
+		err = e.c.Pool.QueryRow(ctx, `
+			SELECT count(*) = 0 FROM jobs.river_job JOIN unnest($1::bigint[], $2::smallint[]) AS due (id, attempt) USING (id)
+			WHERE state = 'running' OR state = 'available' AND scheduled_at <= now() OR state = 'retryable' AND river_job.attempt <= due.attempt`, ids, tries).Scan(&done)
+		return done, err
 	})
-	return len(due), err
-}
-
-// due returns the jobs to be done by a time, or being done.
-func (e *Engine) due(ctx context.Context, now time.Time) ([]int64, error) {
-	rows, err := e.c.Pool.Query(ctx, `
-		SELECT id FROM jobs.river_job
-		WHERE state = 'running' OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= $1 ORDER BY id`, now)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[int64])
 }
 
 // until asks again and again, until it is done or ctx ends.

@@ -94,11 +94,7 @@ func (e *Engine) Replay(ctx context.Context, name string, position int64) error 
 		if never != nil { // rolls back: it stays parked
 			return ErrStillParked
 		}
-		if len(todo) == 0 {
-			return nil
-		}
-		_, err = e.jobs.InsertManyTx(ctx, tx, todo)
-		return err
+		return e.insert(ctx, tx, e.jobs, todo)
 	})
 }
 

@@ -50,8 +50,9 @@ type Reaction struct {
 	Types []string // of the events it handles
 
 	// React is a pure function, and may be called several times for one event.
-	// Personal data is still sealed: a job opens it when it runs. An error
-	// means that it can never be done for this event, which is then parked.
+	// Personal data is still sealed: a job opens it when it runs. ScheduledAt
+	// of a job is by the one clock. An error means that it can never be done
+	// for this event, which is then parked.
 	React func(eventstore.Event) ([]river.InsertManyParams, error)
 }
 
@@ -65,8 +66,9 @@ type Config struct {
 	Workers   *river.Workers // who do the jobs
 	Logger    *slog.Logger
 
-	// Dev makes the jobs follow Now, which a development server can move, and
-	// not the clock of the database.
+	// Dev is for a development server, which is alone with its database: jobs
+	// that it was killed in are taken up as soon as it is back. Others wait a
+	// while, for another server may be doing them.
 	Dev bool
 
 	Batch      int                         // handled events that a window may hold (100)
@@ -121,6 +123,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	jobs, err := newRiver(e.c, pool, e.c.Workers)
 	if err != nil {
 		return fmt.Errorf("reactions: %w", err)
+	}
+	if e.c.Dev {
+		if err := adopt(ctx, pool); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("reactions: take up jobs: %w", err)
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -84,11 +84,7 @@ func (e *Engine) react(ctx context.Context, tx pgx.Tx, jobs *river.Client[pgx.Tx
 			return err
 		}
 	}
-	if len(todo) == 0 { // InsertManyTx refuses an empty list
-		return nil
-	}
-	_, err := jobs.InsertManyTx(ctx, tx, todo)
-	return err
+	return e.insert(ctx, tx, jobs, todo)
 }
 
 const selectEvents = `SELECT position, id, stream, version, type, schema, recorded_at, meta, data FROM es.event`

@@ -307,8 +307,37 @@ func TestAPanicOfAReactionIsNotTheEndOfTheServer(t *testing.T) {
 	w.wantOnce(1, 2)
 }
 
-// In production the jobs follow the clock of the database.
-func TestWithoutDevTheJobsFollowTheDatabase(t *testing.T) {
+// A job for later is done when the one clock says so, however that is moved,
+// and not when the machine's clock gets there, for which all of this is past.
+func TestAJobForLaterFollowsTheOneClock(t *testing.T) {
+	w := newWorld(t)
+	r := notes()
+	opts := &river.InsertOpts{ScheduledAt: w.Now().Add(5 * 24 * time.Hour)}
+	r.React = func(e eventstore.Event) ([]river.InsertManyParams, error) {
+		return []river.InsertManyParams{{Args: note{e.Position}, InsertOpts: opts}}, nil
+	}
+	e := w.open(w.config(r))
+	w.start(e)
+	w.happen("example.noted", 2)
+	if n := w.runDue(e); n != 0 {
+		t.Errorf("%d jobs were done at once", n)
+	}
+	w.later(5*24*time.Hour - time.Microsecond)
+	if n := w.runDue(e); n != 0 {
+		t.Errorf("%d jobs were done too early", n)
+	}
+	w.later(time.Microsecond)
+	if n := w.runDue(e); n != 2 {
+		t.Errorf("%d jobs were done in time, want 2", n)
+	}
+	w.wantOnce(1, 2)
+	if !opts.ScheduledAt.Equal(w.Now()) {
+		t.Error("the reaction's own options were changed")
+	}
+}
+
+// Without Dev nobody asks for the jobs to be done: they are done all the same.
+func TestJobsAreDoneInProduction(t *testing.T) {
 	w := newWorld(t)
 	worked := make(chan int64, 3)
 	c := w.config(notes())
