@@ -211,7 +211,8 @@ func (a *API) getStatusSet(ctx context.Context, by access.Actor, in *statusSetIn
 }
 
 type putStatusSetIn struct {
-	statusSetIn
+	RegisterIn
+	N    int `path:"n" minimum:"1" maximum:"100000"`
 	Body struct {
 		Statuses []struct {
 			Acronym     string  `json:"acronym" minLength:"1" maxLength:"4"`

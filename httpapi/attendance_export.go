@@ -26,7 +26,9 @@ const (
 )
 
 type exportIn struct {
-	reportIn
+	RegisterIn
+	PeriodIn
+	OnlyIn
 	Format  string `query:"format" enum:"xlsx,csv" default:"xlsx"`
 	Remarks bool   `query:"remarks" doc:"remarks stand in the cells too"`
 }
@@ -39,7 +41,7 @@ func (a *API) exportRegister(ctx context.Context, by access.Actor, in *exportIn)
 	if err != nil {
 		return nil, err
 	}
-	question, err := in.question()
+	ask, err := question(in.PeriodIn, in.OnlyIn)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +53,7 @@ func (a *API) exportRegister(ctx context.Context, by access.Actor, in *exportIn)
 		return nil, errors.Join(err, file.Close())
 	}
 	x := export{out: file, format: in.Format, remarks: in.Remarks}
-	err = attendance.Walk(ctx, a.Views, by, place, question, x.head, x.row)
+	err = attendance.Walk(ctx, a.Views, by, place, ask, x.head, x.row)
 	if err == nil {
 		err = x.table.Finish()
 	}

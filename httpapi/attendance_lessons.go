@@ -219,16 +219,21 @@ func (a *API) getQR(ctx context.Context, by access.Actor, in *qrIn) (*pictureOut
 type reportIn struct {
 	RegisterIn
 	PeriodIn
+	OnlyIn
+}
+
+// OnlyIn asks for one pupil of a report.
+type OnlyIn struct {
 	Student string `query:"student" maxLength:"36" doc:"only this pupil"`
 }
 
-func (in *reportIn) question() (attendance.Question, error) {
-	q := attendance.Question{Period: in.period()}
-	if in.Student == "" {
+func question(period PeriodIn, only OnlyIn) (attendance.Question, error) {
+	q := attendance.Question{Period: period.period()}
+	if only.Student == "" {
 		return q, nil
 	}
 	var err error
-	q.Student, err = domain.ParseID[domain.StudentID](in.Student)
+	q.Student, err = domain.ParseID[domain.StudentID](only.Student)
 	return q, err
 }
 
@@ -239,11 +244,11 @@ func (a *API) getReport(ctx context.Context, by access.Actor, in *reportIn) (*re
 	if err != nil {
 		return nil, err
 	}
-	question, err := in.question()
+	ask, err := question(in.PeriodIn, in.OnlyIn)
 	if err != nil {
 		return nil, err
 	}
-	report, err := attendance.ReportOf(ctx, a.Views, by, place, question)
+	report, err := attendance.ReportOf(ctx, a.Views, by, place, ask)
 	if err != nil {
 		return nil, err
 	}
