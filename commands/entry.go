@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -238,6 +239,9 @@ func (t *teller) place(fields []field) (whereabout, error) {
 		return w, nil
 	}
 	school, err := t.c.SchoolScope(t.ctx, w.scope.School)
+	if errors.Is(err, access.ErrElsewhere) {
+		err = nil // of no school that there is: a history tells that too
+	}
 	w.scope.Municipality = school.Municipality
 	return w, err
 }
@@ -351,7 +355,9 @@ func (t *teller) changes(stream string, e domain.Event, fields []field) (all []C
 	for _, path := range slices.Sorted(maps.Keys(missing)) {
 		name := path[:min(len(path), strings.IndexAny(path+".", ".["))]
 		if slices.Contains(how.whole, name) {
-			all = append(all, Change{path, known[path].shown, ""})
+			if old := known[path]; old.plain != "" {
+				all = append(all, Change{path, old.shown, ""})
+			}
 			delete(known, path)
 		}
 	}
