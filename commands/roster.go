@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -399,20 +397,3 @@ func (r *rosterRun) fail(ctx context.Context, why error) error {
 
 // Today returns the day that it is where schools are.
 func (c *Commands) Today() domain.Date { return attendance.Day(c.Now()) }
-
-// holders returns the things of one category that hold claims, by value.
-func holders[ID ~struct{ uuid.UUID }](u *unit, category, kind string, values []string) (map[string]ID, error) {
-	streams, err := u.c.Log.Holders(u.ctx, kind, values)
-	if err != nil {
-		return nil, refusal(err)
-	}
-	ids := make(map[string]ID, len(streams))
-	for value, stream := range streams {
-		id, err := domain.ParseID[ID](strings.TrimPrefix(stream, category+"-"))
-		if err != nil {
-			return nil, fmt.Errorf("claim %s is held by %s, which is no %s", kind, stream, category)
-		}
-		ids[value] = id
-	}
-	return ids, nil
-}

@@ -3,7 +3,11 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"zurnals/domain"
 	"zurnals/domain/organisation"
@@ -251,4 +255,21 @@ func (r *rosterRun) summary(u *unit, state roster.Roster) (roster.Report, error)
 		}
 	}
 	return report, nil
+}
+
+// holders returns the things of one category that hold claims, by value.
+func holders[ID ~struct{ uuid.UUID }](u *unit, category, kind string, values []string) (map[string]ID, error) {
+	streams, err := u.c.Log.Holders(u.ctx, kind, values)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	ids := make(map[string]ID, len(streams))
+	for value, stream := range streams {
+		id, err := domain.ParseID[ID](strings.TrimPrefix(stream, category+"-"))
+		if err != nil {
+			return nil, fmt.Errorf("claim %s is held by %s, which is no %s", kind, stream, category)
+		}
+		ids[value] = id
+	}
+	return ids, nil
 }
