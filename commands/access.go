@@ -137,7 +137,7 @@ func (c *Commands) resolve(ctx context.Context, named access.Scope) (access.Scop
 	var err error
 	switch {
 	case !named.Register.IsZero():
-		return scope, access.ErrScope // given by who opens the register
+		scope, err = c.RegisterScope(ctx, named.Register)
 	case !named.Class.IsZero():
 		scope, err = c.ClassScope(ctx, named.Class)
 	case !named.School.IsZero():

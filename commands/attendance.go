@@ -188,6 +188,11 @@ func (c *Commands) TakeMarks(ctx context.Context, by access.Actor, cmd TakeMarks
 	if err != nil {
 		return err
 	}
+	end, err := c.lessons.take(ctx, attendance.Lessons.Stream(cmd.Lesson))
+	if err != nil {
+		return err
+	}
+	defer end()
 	return c.do(ctx, by, access.At(access.TakeAttendance, scope), func(u *unit) error {
 		if len(cmd.Marks) > attendance.MaxMarks {
 			return attendance.ErrMarks.In("marks")
@@ -256,6 +261,11 @@ func (c *Commands) SelfRecord(ctx context.Context, by access.Actor, cmd SelfReco
 	if scope.School != by.School {
 		return id, access.ErrElsewhere
 	}
+	end, err := c.lessons.take(ctx, attendance.Lessons.Stream(id))
+	if err != nil {
+		return id, err
+	}
+	defer end()
 	return id, c.do(ctx, by, access.At(access.SelfRecord, scope), func(u *unit) error {
 		account, err := load(u, learner.Accounts, by.Learner())
 		if err != nil {

@@ -33,8 +33,9 @@ type Commands struct {
 	Attempts    Attempts         // wrong codes and passwords, counted outside the log
 	AlwaysCode  bool             // ask for a mailed code at every sign-in, not only the first
 
-	states states
-	places places
+	states  states
+	places  places
+	lessons turns // of those who write marks of one lesson
 }
 
 // Credentials keeps passwords as hashes, each under an id of its own. A row is
