@@ -160,7 +160,6 @@ func TestReadingIsRecorded(t *testing.T) {
 // An auditor of one school reads of somebody who works at two what concerns
 // this school. A sign-in concerns it only until the other one knew the person.
 func TestAuditorReadsWhatConcernsTheSchool(t *testing.T) {
-	trace.Covers(t, "EMU-050")
 	w := newStaffWorld(t)
 	laura, _ := w.registered(w.at(w.school), commands.NewRole{Role: access.SupportStaff})
 	other := w.at(w.other)

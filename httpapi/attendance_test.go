@@ -23,6 +23,7 @@ import (
 	"zurnals/internal/trace"
 	"zurnals/projections/analytics"
 	"zurnals/projections/attendance"
+	"zurnals/projections/audit"
 	"zurnals/projections/students"
 )
 
@@ -33,7 +34,7 @@ import (
 // to 9:10.
 func newLessons(t *testing.T) *story {
 	t.Helper()
-	s := newStory(t, attendance.Projection, students.Projection, analytics.AttendanceWeek)
+	s := newStory(t, attendance.Projection, students.Projection, analytics.AttendanceWeek, audit.Projection)
 	s.hire("dace", post{access.SchoolAdmin, "school"})
 	s.hire("inga", post{access.ClassTeacher, "class"})
 	s.hire("zane", post{access.ClassTeacher, "class_b"})
@@ -81,12 +82,12 @@ func (s *story) pupils(as, query string) (ids []string) {
 	return ids
 }
 
-// activate gives a pupil of Inga's class a learner account and signs in.
+// activate gives a pupil a learner account and signs in.
 func (s *story) activate(pupil string) {
 	s.t.Helper()
 	var issued struct{ ID, Code string }
-	a := s.tell(step{as: "inga", ask: "POST /schools/{school}/students/{" + pupil + "}/learner-account", status: 201,
-		headers: []string{"Zurnals-Role: {inga/teacher}"}, events: "learner.opened learner.code_issued"})
+	a := s.tell(step{as: "dace", ask: "POST /schools/{school}/students/{" + pupil + "}/learner-account", status: 201,
+		events: "learner.opened learner.code_issued"})
 	s.must(json.Unmarshal(a.Body.Bytes(), &issued))
 	learner, err := s.commands.ActivateLearner(s.t.Context(), access.Actor{Kind: domain.ActorToken},
 		commands.ActivateLearner{Code: issued.Code, Username: "skolens." + pupil, Password: password})
@@ -284,6 +285,10 @@ func TestPupilsRecordThemselves(t *testing.T) {
 		step{name: "half a code", as: "p1", ask: path, body: `{"code":"abc"}`, status: 403, code: "attendance.wrong_secret"},
 	)
 
+	// Who is in another class is not let in with the right code.
+	s.activate("stranger")
+	s.tell(step{as: "stranger", ask: path, body: byCode, status: 403, code: "attendance.not_in_audience"})
+
 	// Five wrong tries, then a minute of waiting for that pupil alone.
 	for range 5 {
 		s.tell(step{as: "p1", ask: path, body: `{"session":"{lesson}","password":"aaaabbbb"}`, status: 403, code: "attendance.wrong_secret"})
@@ -334,6 +339,28 @@ func (s *story) stored() string {
 		all.Write(e.Meta)
 	}
 	return all.String()
+}
+
+// TestAWholeClassScansAtOnce: everybody is recorded, each once.
+func TestAWholeClassScansAtOnce(t *testing.T) {
+	s := newLessons(t)
+	for i := range 20 {
+		s.activate(fmt.Sprintf("p%d", i))
+	}
+	s.advance(30 * time.Minute)
+	s.names["code"] = s.secret("lesson").Code
+	var wg sync.WaitGroup
+	began := time.Now()
+	for i := range 20 {
+		wg.Go(func() {
+			if a := s.send(step{as: fmt.Sprintf("p%d", i), ask: "POST /me/self-recordings", body: `{"code":"{code}"}`}, 0); a.Code != http.StatusCreated {
+				t.Errorf("p%d: %d %s", i, a.Code, a.Body)
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("20 pupils in %v", time.Since(began))
+	s.tell(step{as: "atbalsts", ask: "GET /attendance-sessions/{lesson}/sheet", status: 200, has: []string{`"self_recorded":20`, `"version":21`}})
 }
 
 // TestPicturesOfTheCode: PNG and SVG hold the address of the page.

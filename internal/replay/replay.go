@@ -49,7 +49,7 @@ func Stream(ctx context.Context, w io.Writer, r Reader, by access.Actor, stream,
 		}
 		page.After, page.AsOf = h.Next, commands.AsOfPosition(h.AsOf) // the log has grown by the reading
 	}
-	_, err = fmt.Fprintf(w, "\n%d events\n", events)
+	_, err = fmt.Fprintf(w, "\nevents: %d\n", events)
 	return err
 }
 

@@ -7,7 +7,6 @@ import (
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/domain/attendance"
-	"zurnals/internal/trace"
 	"zurnals/projections"
 	"zurnals/projections/audit"
 	"zurnals/projections/projectiontest"
@@ -46,7 +45,6 @@ func auditor(at access.Scope) access.Actor {
 
 // What was taken back is found too: that is what an auditor looks for.
 func TestNothingOfAPupilIsMissed(t *testing.T) {
-	trace.Covers(t, "ATT-050")
 	db := projectiontest.Given(t, events(), audit.Projection)
 	for _, c := range []struct {
 		student     domain.StudentID
