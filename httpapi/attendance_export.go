@@ -205,5 +205,8 @@ func fileName(s string) string {
 	if runes := []rune(s); len(runes) > 80 {
 		s = string(runes[:80])
 	}
-	return strings.Trim(s, " .")
+	if s = strings.Trim(s, " ."); s == "" {
+		return "apmeklējums"
+	}
+	return s
 }
