@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+	_ "time/tzdata" // a machine need not have the zones
+
+	"zurnals/commands"
+	"zurnals/domain"
+	"zurnals/domain/access"
+	"zurnals/domain/identity"
+	"zurnals/domain/organisation"
+	"zurnals/internal/oneroster"
+)
+
+// demoStart is the day on which a demo begins: the first of the school year of
+// its roster, whatever day it is.
+var demoStart = time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC) // 08:00 in Rīga
+
+// demoPassword is that of all demo accounts. It is for a server that only its
+// own machine can reach.
+const demoPassword = "Parole-demo-2025"
+
+// A demoPerson is an account of the demo school.
+type demoPerson struct {
+	does                       string
+	given, family, code, email string
+	role                       access.Role
+	place                      func(*demoSchool) access.Scope
+}
+
+var demoPeople = []demoPerson{
+	{"platform administrator", "Pēteris", "Platforms", "320101-10001", "platforma@zurnals.example", access.PlatformAdmin, func(*demoSchool) access.Scope { return access.Scope{} }},
+	{"municipality administrator", "Māra", "Novada", "320101-10002", "novads@zurnals.example", access.MunicipalityAdmin, func(s *demoSchool) access.Scope { return access.Scope{Municipality: s.municipality} }},
+	{"school administrator", "Ilze", "Kalniņa", "320101-10003", "skola@zurnals.example", access.SchoolAdmin, func(s *demoSchool) access.Scope { return s.place }},
+	{"class teacher of 6.a", "Laura", "Bērziņa", "320101-10004", "laura@zurnals.example", access.ClassTeacher, func(s *demoSchool) access.Scope { return s.class }},
+	{"auditor", "Andris", "Revidents", "320101-10005", "auditors@zurnals.example", access.Auditor, func(*demoSchool) access.Scope { return access.Scope{} }},
+	{"analyst", "Anna", "Analītiķe", "320101-10006", "analitike@zurnals.example", access.Analyst, func(*demoSchool) access.Scope { return access.Scope{} }},
+}
+
+// A demoSchool is where the demo takes place.
+type demoSchool struct {
+	municipality domain.MunicipalityID
+	school       domain.SchoolID
+	place, class access.Scope
+}
+
+// isDemo says whether the database holds the demo school. An empty one is
+// filled with it if that is wanted.
+func (a *app) isDemo(ctx context.Context, wanted bool) (bool, error) {
+	head, err := a.log.Head(ctx)
+	if err != nil || !wanted {
+		return false, err
+	}
+	if head == 0 {
+		return true, a.demo(ctx)
+	}
+	holder, err := a.commands.Log.Holders(ctx, identity.EmailClaim("").Kind, []string{demoPeople[0].email})
+	return len(holder) > 0, err
+}
+
+// demo fills an empty database, through the commands that everybody uses: a
+// municipality, a school with the sample roster, and accounts that have signed
+// in once.
+func (a *app) demo(ctx context.Context) error {
+	if err := a.clock.Set(ctx, demoStart); err != nil {
+		return err
+	}
+	c, by := a.commands, access.System("demo")
+	var s demoSchool
+	var err error
+	if s.municipality, err = c.RegisterMunicipality(ctx, by, commands.RegisterMunicipality{Name: "Parauga novada pašvaldība"}); err != nil {
+		return err
+	}
+	if s.school, err = c.RegisterSchool(ctx, by, commands.RegisterSchool{Municipality: s.municipality, Name: "Parauga vidusskola", Source: "org-skola"}); err != nil {
+		return err
+	}
+	s.place = access.Scope{Municipality: s.municipality, School: s.school}
+	roster, err := oneroster.Sample(oneroster.SampleSchool)
+	if err != nil {
+		return err
+	}
+	if _, err := c.LoadRoster(ctx, by, commands.LoadRoster{School: s.school, File: roster}); err != nil {
+		return err
+	}
+	if s.class, err = a.demoClass(ctx, s.school, "6.a"); err != nil {
+		return err
+	}
+	for _, p := range demoPeople {
+		if err := a.demoPerson(ctx, &s, p); err != nil {
+			return fmt.Errorf("demo account %s: %w", p.email, err)
+		}
+	}
+	return nil
+}
+
+// demoPerson invites a person, follows the link and signs in for the first
+// time, reading the mailed code where the mailer reads it: it is derived.
+func (a *app) demoPerson(ctx context.Context, s *demoSchool, p demoPerson) error {
+	c, by := a.commands, access.System("demo")
+	place := p.place(s)
+	admitted, err := c.InviteUser(ctx, by, commands.InviteUser{
+		Place:     access.Scope{Municipality: place.Municipality, School: place.School},
+		GivenName: p.given, FamilyName: p.family, PersonalCode: p.code, Email: p.email,
+		Roles: []commands.NewRole{{Role: p.role, Class: place.Class}},
+	})
+	if err != nil {
+		return err
+	}
+	var invitation domain.InvitationID
+	if err := a.last(ctx, identity.Accounts.Stream(admitted.Account), func(e domain.Event) {
+		if e, ok := e.(identity.UserInvited); ok {
+			invitation = e.Invitation
+		}
+	}); err != nil {
+		return err
+	}
+	_, err = c.ConfirmRegistration(ctx, access.Actor{Kind: domain.ActorToken, Request: "demo"}, commands.ConfirmRegistration{
+		Token: a.links.Registration(admitted.Account, invitation), Password: demoPassword,
+	})
+	if err != nil {
+		return err
+	}
+	nobody := access.Actor{Kind: domain.ActorAnonymous, Request: "demo"}
+	noSession := func(context.Context, domain.SessionID, domain.AccountID, int) error { return nil }
+	signedIn, err := c.SignIn(ctx, nobody, commands.SignIn{Email: p.email, Password: demoPassword}, noSession)
+	if err != nil {
+		return err
+	}
+	var challenge identity.ChallengeID
+	if err := a.last(ctx, identity.Accounts.Stream(admitted.Account), func(e domain.Event) {
+		if e, ok := e.(identity.LoginCodeIssued); ok {
+			challenge = e.Challenge
+		}
+	}); err != nil {
+		return err
+	}
+	_, err = c.SignInWithCode(ctx, nobody, commands.SignInWithCode{Challenge: signedIn.Challenge, Code: a.links.LoginCode(challenge)}, noSession)
+	return err
+}
+
+// last shows f the events of a stream in order. Ids need no opening.
+func (a *app) last(ctx context.Context, stream string, f func(domain.Event)) error {
+	for stored, err := range a.log.ReadStream(ctx, stream, 1) {
+		if err != nil {
+			return err
+		}
+		e, err := a.commands.Catalogue.Decode(stored.Type, stored.Schema, stored.Data)
+		if err != nil {
+			return err
+		}
+		f(e)
+	}
+	return nil
+}
+
+var errNoDemo = errors.New("the demo roster has no such class")
+
+// demoClass finds a class of the school that was just loaded.
+func (a *app) demoClass(ctx context.Context, school domain.SchoolID, name string) (access.Scope, error) {
+	for stored, err := range a.log.ReadAll(ctx, 0, 0) {
+		if err != nil {
+			return access.Scope{}, err
+		}
+		e, err := a.commands.Catalogue.Decode(stored.Type, stored.Schema, stored.Data)
+		if err != nil {
+			return access.Scope{}, err
+		}
+		if e, ok := e.(organisation.ClassCreated); ok && e.School == school && e.Name == name {
+			return a.commands.ClassScope(ctx, e.Class)
+		}
+	}
+	return access.Scope{}, errNoDemo
+}
+
+// welcome tells where the server is, and with a demo who can sign in.
+func (a *app) welcome(out io.Writer, took time.Duration, demo bool) {
+	fmt.Fprintf(out, "Žurnāls is ready after %v.\n\n", took.Round(10*time.Millisecond))
+	fmt.Fprintf(out, "  API             %s/api/v1\n  documentation   %s/docs\n  operations      http://%s/readyz, /metrics\n", a.cfg.PublicURL, a.cfg.PublicURL, a.cfg.PrivateAddr)
+	if !a.cfg.Dev {
+		return
+	}
+	fmt.Fprintf(out, "  mail            %s/dev/mail\n  clock           %s, moved at %s/dev/clock\n", a.cfg.PublicURL, a.clock.Now().In(riga).Format("Monday 2006-01-02 15:04 MST"), a.cfg.PublicURL)
+	if !demo {
+		return
+	}
+	fmt.Fprintf(out, "\nDemo accounts, password %s:\n", demoPassword)
+	for _, p := range demoPeople {
+		fmt.Fprintf(out, "  %-28s %s\n", p.email, p.does)
+	}
+}
+
+// riga is the time zone of schools.
+var riga = func() *time.Location {
+	l, err := time.LoadLocation("Europe/Riga")
+	if err != nil {
+		panic(err) // the zones are in the binary
+	}
+	return l
+}()

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"zurnals/httpapi"
+	"zurnals/internal/securitylog"
+	"zurnals/internal/sessions"
+	"zurnals/projections"
+)
+
+// drainTime is how long requests in hand may take when the server stops. With
+// the database after it, everything is over within five seconds.
+const drainTime = 2 * time.Second
+
+// serve runs the server until ctx is done.
+func serve(ctx context.Context, args []string, out io.Writer) error {
+	var cfg Config
+	flags := cfg.flags("serve")
+	demo := flags.Bool("demo", true, "with -dev: fill an empty database with a demo school")
+	if words, err := parse(&cfg, flags, args); err != nil {
+		return err
+	} else if len(words) > 0 {
+		return fmt.Errorf("%w: serve takes flags only, not %q", errUsage, words[0])
+	}
+	logger := newLogger(os.Stderr)
+	slog.SetDefault(logger)
+
+	// The ports first: a second server on the same ones changes nothing.
+	public, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return err
+	}
+	defer public.Close()
+	private, err := net.Listen("tcp", cfg.PrivateAddr)
+	if err != nil {
+		return err
+	}
+	defer private.Close()
+
+	started := time.Now()
+	a, err := open(ctx, cfg, logger)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	if err := a.openReactions(ctx); err != nil {
+		return err
+	}
+	api, err := a.api(ctx)
+	if err != nil {
+		return err
+	}
+	ops := &httpapi.Ops{API: api, Checks: a.checks()}
+
+	// What works in the background ends after the last request has.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer stop()
+	workers.Go(func() {
+		if err := a.engine.Run(working); err != nil {
+			logger.Error("the read models have stopped", "err", err)
+		}
+	})
+	workers.Go(func() { a.react(working) })
+	workers.Go(func() { a.sweep(working) })
+
+	servers := []*http.Server{httpapi.Server(cfg.Addr, api.Handler()), httpapi.Server(cfg.PrivateAddr, ops.Handler())}
+	failed := make(chan error, len(servers))
+	for i, l := range []net.Listener{public, private} {
+		go func() { failed <- servers[i].Serve(l) }()
+	}
+	remove, err := a.announce(runFile{PID: os.Getpid(), URL: "http://" + public.Addr().String(), Private: "http://" + private.Addr().String(), Started: started})
+	if err != nil {
+		return err
+	}
+	defer remove()
+	isDemo, err := a.isDemo(ctx, cfg.Dev && *demo)
+	if err != nil {
+		return err
+	}
+	if err := a.engine.WaitFor(ctx, -1); err == nil {
+		a.welcome(out, time.Since(started), isDemo)
+	}
+
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	case <-a.databaseGone():
+		err = fmt.Errorf("embedded PostgreSQL ended: %w", a.postgres.Err())
+	}
+	draining, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	for _, s := range servers {
+		if e := s.Shutdown(draining); e != nil {
+			_ = s.Close() // requests that would not end are cut off
+		}
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return err
+}
+
+// databaseGone is closed when the embedded PostgreSQL has ended for good.
+func (a *app) databaseGone() <-chan struct{} {
+	if a.postgres == nil {
+		return nil
+	}
+	return a.postgres.Done()
+}
+
+// api returns the HTTP API over the parts.
+func (a *app) api(ctx context.Context) (*httpapi.API, error) {
+	addressKey, err := a.keys.Derive(ctx, "network addresses")
+	if err != nil {
+		return nil, err
+	}
+	return &httpapi.API{
+		Commands: a.commands, Views: a.engine.DB(), Engine: a.engine,
+		Who: a.commands, Learners: a.commands,
+		Sessions: &sessions.Store{Pool: a.pool, Now: a.clock.Now},
+		Security: &securitylog.Store{Pool: a.pool, Now: a.clock.Now},
+		Now:      a.clock.Now, Log: a.logger,
+		PublicURL: a.cfg.PublicURL, Insecure: a.cfg.Dev, HashKey: addressKey,
+		Dev: a.dev(),
+	}, nil
+}
+
+// checks are what /readyz asks for.
+func (a *app) checks() []httpapi.Check {
+	return []httpapi.Check{
+		{Name: "database", Check: func(ctx context.Context) (string, error) {
+			_, err := a.log.Head(ctx)
+			return "", err
+		}},
+		{Name: "keys", Check: func(ctx context.Context) (string, error) {
+			_, err := a.keys.Derive(ctx, "links")
+			return "", err
+		}},
+		{Name: "read models", Check: func(context.Context) (string, error) {
+			for _, s := range a.engine.Status() {
+				if s.Position < 0 || s.State == projections.Stopped {
+					return "", fmt.Errorf("%s: %s %s", s.Name, s.State, s.Error)
+				}
+			}
+			return "", nil
+		}},
+		{Name: "roles", Check: func(ctx context.Context) (warning string, err error) {
+			var owns bool
+			err = a.pool.QueryRow(ctx, `SELECT pg_has_role(current_user, c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = 'es.event'::regclass`).Scan(&owns)
+			if owns {
+				warning = "the program runs as the owner of the log, which could change it: use zurnals_app in ZURNALS_DATABASE_URL"
+			}
+			return warning, err
+		}},
+	}
+}
+
+// sweep forgets, now and then, what is no longer of use outside the log.
+func (a *app) sweep(ctx context.Context) {
+	everyHour := time.NewTicker(time.Hour)
+	defer everyHour.Stop()
+	security := &securitylog.Store{Pool: a.pool, Now: a.clock.Now}
+	signedIn := &sessions.Store{Pool: a.pool, Now: a.clock.Now}
+	for {
+		if err := errors.Join(security.Sweep(ctx), signedIn.Sweep(ctx)); err != nil && ctx.Err() == nil {
+			a.logger.Warn("sweeping failed", "err", err)
+		}
+		select {
+		case <-everyHour.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"zurnals/projections"
+	"zurnals/projections/analytics"
+	"zurnals/projections/attendance"
+	"zurnals/projections/organisation"
+	"zurnals/projections/staff"
+	"zurnals/projections/students"
+)
+
+// readModels are all read models that the program keeps.
+var readModels = []projections.Any{
+	organisation.Projection,
+	staff.Projection,
+	students.Projection,
+	attendance.Projection,
+	analytics.AttendanceWeek,
+}
