@@ -109,11 +109,11 @@ func TestStreamed(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	cells := make([]any, 200)
+	cells := make([]any, 100)
 	for i := range cells {
-		cells[i] = "P (2/2)"
+		cells[i] = strings.Repeat("P (2/2); ", 100)
 	}
-	for range 3000 {
+	for range 250 { // 22 MB; excelize keeps 16
 		if err := table.Row(cells); err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestStreamed(t *testing.T) {
 	if err := table.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	if b.Len() < 100_000 {
+	if b.Len() < 10_000 {
 		t.Errorf("only %d bytes", b.Len())
 	}
 }
