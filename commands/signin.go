@@ -25,6 +25,12 @@ type (
 // meanwhile: only the session that is returned in the end counts.
 type OpenSession func(ctx context.Context, session domain.SessionID, account domain.AccountID, generation int) error
 
+// Bounds of a password, in characters.
+const (
+	PasswordMin = identity.PasswordMin
+	PasswordMax = identity.PasswordMax
+)
+
 // A SignedIn is how a sign-in went on: with a session, or with a challenge to
 // answer by the code that was mailed.
 type SignedIn struct {

@@ -44,6 +44,9 @@ type (
 	}
 )
 
+// A RowProblem is what is wrong with one row, or only worth knowing.
+type RowProblem = identity.RowProblem
+
 // A UserImport is what came of ImportUsers.
 type UserImport struct {
 	ID domain.UserImportID // zero for a dry run

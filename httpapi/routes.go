@@ -2,6 +2,11 @@ package httpapi
 
 // routes declares all routes, context by context.
 func (a *API) routes() {
+	a.sessionRoutes()
+	a.organisationRoutes()
+	a.userRoutes()
+	a.userImportRoutes()
+	a.registerPage()
 	a.rosterRoutes()
 	a.learnerRoutes()
 	a.securityRoutes()

@@ -169,12 +169,26 @@ func (s *story) hire(name string, posts ...post) domain.AccountID {
 		s.must(err)
 		s.names[name+"/"+string(p.role)] = id.String()
 	}
-	_, err = s.commands.ConfirmRegistration(ctx, access.Actor{Kind: domain.ActorToken},
-		commands.ConfirmRegistration{Token: s.link(admitted.Account), Password: password})
-	s.must(err)
-	s.tokens[name], _, err = s.api.Sessions.Create(ctx, sessions.Session{Realm: sessions.Staff, Subject: admitted.Account.UUID})
-	s.must(err)
+	s.register(name)
 	return admitted.Account
+}
+
+// register has somebody who was invited follow the link, and sign in.
+func (s *story) register(name string) {
+	s.t.Helper()
+	_, err := s.commands.ConfirmRegistration(s.t.Context(), access.Actor{Kind: domain.ActorToken},
+		commands.ConfirmRegistration{Token: s.link(id[domain.AccountID](s, name)), Password: password})
+	s.must(err)
+	s.signIn(name)
+}
+
+// signIn gives somebody a session, without the steps to it.
+func (s *story) signIn(name string) {
+	s.t.Helper()
+	var err error
+	s.tokens[name], _, err = s.api.Sessions.Create(s.t.Context(),
+		sessions.Session{Realm: sessions.Staff, Subject: id[domain.AccountID](s, name).UUID})
+	s.must(err)
 }
 
 // password of everybody in a story.

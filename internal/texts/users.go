@@ -34,4 +34,23 @@ var users = map[string]Text{
 	"user_import.already_here": {"Persona šeit jau strādā: nekas nav mainīts", "the person works here already: nothing was changed"},
 	"user_import.attached":     {"Personai jau ir konts: tas pievienots šai skolai", "the person has an account, which now belongs to this school too"},
 	"user_import.email_unused": {"Personai jau ir konts ar citu e-pasta adresi, kas paliek spēkā", "the person has an account with another e-mail address, which stays"},
+
+	"guide.roles_title":        {"Lomas", "Roles"},
+	"guide.roles":              {"Katrā brīdī jūs darbojaties vienā lomā un redzat tikai to, ko tā ļauj. Ja jums ir vairākas lomas, izvēlieties vienu; dati starp lomām netiek pārjaukti.", "At any moment you act in one role and see only what it allows. If you hold several, choose one; data is not mixed between roles."},
+	"guide.without_role_title": {"Ja lomas nav", "Without a role"},
+	"guide.without_role":       {"Bez lomas redzat tikai savu profilu un šo ceļvedi. Lomu piešķir skolas administrators.", "Without a role you see only your profile and this guide. A role is given by the administrator of the school."},
+	"guide.users_title":        {"Lietotāji", "Users"},
+	"guide.users":              {"Skolas administrators pievieno lietotājus pa vienam vai no izklājlapas. Katram nosūta reģistrācijas saiti, kas derīga 5 dienas; ja tā nav pienākusi, pārbaudiet mēstuļu mapi un lūdziet nosūtīt atkārtoti.", "The administrator of the school adds users one by one or from a spreadsheet. Each is mailed a registration link that works for 5 days; if it has not come, look among the spam and ask for it to be sent again."},
+	"guide.classes_title":      {"Klases audzinātājam", "For class teachers"},
+	"guide.classes":            {"Klases audzinātājs redz savas klases skolēnus un apmeklējumu un var izsniegt skolēnam konta kodu.", "A class teacher sees the pupils and the attendance of the own class, and can issue a pupil an account code."},
+	"guide.help_title":         {"Palīdzība", "Help"},
+	"guide.help":               {"Ziņojot par kļūdu, nosauciet pieprasījuma numuru (request_id), kas redzams kļūdas paziņojumā.", "When you report a mistake, name the number of the request (request_id) that the message shows."},
+
+	"page.register_title":  {"Reģistrācijas apstiprināšana", "Confirm your registration"},
+	"page.register_intro":  {"Izvēlieties paroli: vismaz 12 zīmes. Pēc tam varēsiet pieslēgties ar e-pasta adresi un šo paroli.", "Choose a password of at least 12 characters. Then you can sign in with your e-mail address and this password."},
+	"page.register_submit": {"Apstiprināt", "Confirm"},
+	"page.register_again":  {"Parole vēlreiz", "Password again"},
+	"page.register_differ": {"Abas paroles nav vienādas", "the two passwords are not the same"},
+	"page.register_done":   {"Reģistrācija ir apstiprināta. Tagad varat pieslēgties.", "Your registration is confirmed. You can sign in now."},
+	"page.register_new":    {"Jaunu saiti nosūta jūsu skolas administrators.", "A new link is sent by the administrator of your school."},
 }
