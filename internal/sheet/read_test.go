@@ -231,7 +231,7 @@ func TestTemplateRoundTrip(t *testing.T) {
 	var b bytes.Buffer
 	must(t, sheet.Template{
 		Form:    form,
-		Columns: []sheet.Column{{Width: 20, Hint: "Anna"}, {Width: 15, Check: "LEN({})=12", Wrong: "12 zīmes"}, {Width: 30}},
+		Columns: []sheet.Column{{Width: 20, Hint: "Anna"}, {Width: 15, Check: "AND(LEN({})<=12,LEN({})>11)", Wrong: "12 zīmes"}, {Width: 30}},
 		Guide:   "Norādes", Guidance: []string{"Aizpildiet lapu Lietotāji.", "=nav formula"},
 	}.Write(&b))
 	if _, err := sheet.Read(b.Bytes(), form); !errors.Is(err, sheet.ErrEmpty) {
@@ -240,7 +240,7 @@ func TestTemplateRoundTrip(t *testing.T) {
 	f, err := excelize.OpenReader(&b)
 	must(t, err)
 	defer f.Close()
-	if checks, err := f.GetDataValidations("Lietotāji"); err != nil || len(checks) != 3 || checks[1].Formula1 != "LEN(B2)=12" || checks[1].Sqref != "B2:B6" {
+	if checks, err := f.GetDataValidations("Lietotāji"); err != nil || len(checks) != 3 || checks[1].Formula1 != "AND(LEN(B2)<=12,LEN(B2)>11)" || checks[1].Sqref != "B2:B6" {
 		t.Errorf("%v %+v", err, checks)
 	}
 	if text, err := f.GetCellValue("Norādes", "A2"); err != nil || text != "=nav formula" {

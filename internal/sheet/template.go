@@ -87,7 +87,7 @@ func (t Template) column(f *excelize.File, i int, c Column, asText, head int) er
 	check.SetInput(t.Headings[i], c.Hint)
 	if c.Check != "" {
 		check.SetError(excelize.DataValidationErrorStyleStop, t.Headings[i], c.Wrong)
-		check.Type, check.Formula1 = "custom", strings.ReplaceAll(c.Check, "{}", name+"2")
+		check.Type, check.Formula1 = "custom", inFormula.Replace(strings.ReplaceAll(c.Check, "{}", name+"2"))
 	}
 	return f.AddDataValidation(t.Sheet, check)
 }
@@ -114,3 +114,7 @@ func (t Template) guide(f *excelize.File) error {
 	}
 	return nil
 }
+
+// inFormula makes text of a formula: excelize writes formulas of checks as they
+// are into its XML.
+var inFormula = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
