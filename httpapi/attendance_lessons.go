@@ -164,6 +164,7 @@ func (a *API) putMarks(ctx context.Context, by access.Actor, in *putMarksIn) (*n
 type passwordOut struct {
 	Body struct {
 		Password string `json:"password" doc:"empty: the lesson has a QR code only"`
+		Address  string `json:"address" doc:"that the QR picture leads to; empty: the lesson has a password only"`
 	}
 }
 
@@ -174,6 +175,9 @@ func (a *API) getPassword(ctx context.Context, by access.Actor, in *SessionIn) (
 	}
 	out := new(passwordOut)
 	out.Body.Password = secret.Password
+	if secret.Code != "" {
+		out.Body.Address = a.scanAddress(secret)
+	}
 	return out, nil
 }
 
@@ -184,6 +188,9 @@ func (a *API) secret(ctx context.Context, by access.Actor, session string) (comm
 	}
 	return a.Commands.LessonSecret(ctx, by, lesson)
 }
+
+// scanAddress is where the page of a lesson's QR code is.
+func (a *API) scanAddress(s commands.LessonSecret) string { return a.PublicURL + "/a/" + s.Code }
 
 type qrIn struct {
 	SessionIn
@@ -207,7 +214,7 @@ func (a *API) getQR(ctx context.Context, by access.Actor, in *qrIn) (*pictureOut
 	if secret.Code == "" {
 		return nil, errNoCode
 	}
-	address := a.PublicURL + "/a/" + secret.Code
+	address := a.scanAddress(secret)
 	if in.Format == "svg" {
 		picture, err := qr.SVG(address)
 		return &pictureOut{"image/svg+xml", picture}, err

@@ -15,6 +15,7 @@ import (
 	"zurnals/commands"
 	"zurnals/domain"
 	"zurnals/domain/access"
+	"zurnals/internal/replay"
 )
 
 // tool runs f with the program's parts. Flags of its own are added by more.
@@ -128,6 +129,18 @@ func addClass(ctx context.Context, args []string, out io.Writer) error {
 		}
 		id, err := a.commands.CreateClass(ctx, operator(), cmd)
 		return printID(out, id, err)
+	})
+}
+
+func replayStream(ctx context.Context, args []string, out io.Writer) error {
+	var asOf string
+	return tool(ctx, "replay", args, func(f *flag.FlagSet) {
+		f.StringVar(&asOf, "as-of", "", "position of the log, time (2025-09-01T08:40:00Z) or day; now if empty")
+	}, func(a *app, words []string) error {
+		if len(words) != 1 {
+			return fmt.Errorf("%w: zurnals replay <stream> [-as-of time|position]", errUsage)
+		}
+		return replay.Stream(ctx, out, a.commands, operator(), words[0], asOf, riga)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"zurnals/internal/oneroster"
 	"zurnals/internal/tour"
 )
 
@@ -19,6 +20,14 @@ func tourCommand(ctx context.Context, args []string, out io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
+	school, err := oneroster.Sample(oneroster.SampleSchool)
+	if err != nil {
+		return err
+	}
+	edfi, err := oneroster.Sample(oneroster.SampleEdFi)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "zurnals-tour-")
 	if err != nil {
 		return err
@@ -26,7 +35,7 @@ func tourCommand(ctx context.Context, args []string, out io.Writer) (err error) 
 	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL may be another user
 		return err
 	}
-	if err := tour.Run(ctx, tour.Options{Binary: binary, Dir: dir, Out: out}); err != nil {
+	if err := tour.Run(ctx, tour.Options{Binary: binary, Dir: dir, Out: out, School: school, EdFi: edfi}); err != nil {
 		return fmt.Errorf("%w\nwhat is left of it: %s", err, dir)
 	}
 	return os.RemoveAll(dir)

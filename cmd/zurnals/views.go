@@ -4,6 +4,7 @@ import (
 	"zurnals/projections"
 	"zurnals/projections/analytics"
 	"zurnals/projections/attendance"
+	"zurnals/projections/audit"
 	"zurnals/projections/organisation"
 	"zurnals/projections/staff"
 	"zurnals/projections/students"
@@ -11,9 +12,10 @@ import (
 
 // readModels are all read models that the program keeps.
 var readModels = []projections.Any{
-	organisation.Projection,
 	staff.Projection,
+	organisation.Projection,
 	students.Projection,
 	attendance.Projection,
+	audit.Projection,
 	analytics.AttendanceWeek,
 }

@@ -98,11 +98,11 @@ func (t *tour) try(p *person, method, path, kind string, body io.Reader, header 
 		if p.role != "" {
 			r.Header.Set("Zurnals-Role", p.role)
 		}
-		if t.position != "" {
-			r.Header.Set("Zurnals-Min-Position", t.position)
+		if at := t.seen(); at != "" && method == http.MethodGet {
+			r.Header.Set("Zurnals-Min-Position", at)
 		}
 	}
-	t.count.Add(1)
+	t.requests.Add(1)
 	got, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ var (
 )
 
 // register follows the mailed link of an invitation with a password.
-func (t *tour) register(address, password string) {
+func (t *tour) followLink(address, password string) {
 	found := linkPattern.FindStringSubmatch(t.mailTo(address).Text)
 	t.check(found != nil, "the mail to %s has no registration link", address)
 	t.post(nil, "/registrations/"+found[1], fields{"password": password}, http.StatusNoContent)

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 )
@@ -22,13 +21,16 @@ type Options struct {
 	Binary string    // the program
 	Dir    string    // an empty directory for its data; the caller removes it
 	Out    io.Writer // the account
+
+	School, EdFi []byte // archives of rosters: of Parauga vidusskola and of Ed-Fi's sample school
 }
 
 // Run takes the tour. It returns the first difference.
 func Run(ctx context.Context, options Options) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	t := &tour{ctx: ctx, out: options.Out, server: &server{binary: options.Binary, dir: options.Dir}}
+	t := &tour{ctx: ctx, out: options.Out, server: &server{binary: options.Binary, dir: options.Dir},
+		sampleSchool: options.School, sampleEdFi: options.EdFi}
 	defer func() {
 		if stopped := t.server.stop(); err == nil && stopped != nil {
 			err = stopped
@@ -53,7 +55,7 @@ func Run(ctx context.Context, options Options) (err error) {
 		told := s.take(t)
 		t.tell(i+1, s.title, told, time.Since(start))
 	}
-	fmt.Fprintf(t.out, "\nThe tour is over: %d steps, %d requests, %d checks, nothing amiss, in %v.\n", len(steps), t.requests, t.checks, time.Since(began).Round(100*time.Millisecond))
+	fmt.Fprintf(t.out, "\nThe tour is over: %d steps, %d requests, %d checks, nothing amiss, in %v.\n", len(steps), t.requests.Load(), t.checks, time.Since(began).Round(100*time.Millisecond))
 	return nil
 }
 
@@ -70,10 +72,10 @@ type tour struct {
 	server *server
 	step   string
 
-	requests, checks int
+	checks int
 
-	at place
-	who
+	sampleSchool, sampleEdFi []byte // roster archives
+	world
 }
 
 // A failure is a difference that ends the tour.
@@ -112,6 +114,3 @@ func (t *tour) tell(n int, title, told string, took time.Duration) {
 		}
 	}
 }
-
-// Self returns the program that runs now.
-func Self() (string, error) { return os.Executable() }
