@@ -75,7 +75,10 @@ func (o *Ops) ready(w http.ResponseWriter, r *http.Request) {
 	if !answer.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(answer) // the client has gone
+	lines := json.NewEncoder(w)
+	lines.SetIndent("", "  ") // a line for each thing
+	lines.SetEscapeHTML(false)
+	_ = lines.Encode(answer) // the client has gone
 }
 
 // Registry returns where other parts of the program add their metrics.
@@ -100,7 +103,7 @@ func (m *metrics) init() {
 		Help:    "How long requests took.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"method", "route", "status"})
-	m.registry.MustRegister(m.durations, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.durations, collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 }
 

@@ -24,7 +24,7 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 		ops.ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
 		return rec.Code, rec.Body.String()
 	}
-	if code, body := get("/readyz"); code != 200 || !strings.Contains(body, `"ready":true`) || !strings.Contains(body, "same role") {
+	if code, body := get("/readyz"); code != 200 || !strings.Contains(body, `"ready": true`) || !strings.Contains(body, "same role") {
 		t.Errorf("%d %s", code, body)
 	}
 	database = errors.New("connection refused")

@@ -176,3 +176,28 @@ func isDenied(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == "42501" // insufficient_privilege
 }
+
+// Versions returns the last migration that a database has, 0 for none, and the
+// last that this program has.
+func Versions(ctx context.Context, owner *pgx.Conn) (have, want int64, err error) {
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil || len(names) == 0 {
+		return 0, 0, fmt.Errorf("migrations: no files: %w", err)
+	}
+	for _, name := range names {
+		n, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, 0, fmt.Errorf("migrations: %w", err)
+		}
+		want = max(want, n)
+	}
+	err = owner.QueryRow(ctx, `SELECT coalesce(max(version_id) FILTER (WHERE is_applied), 0) FROM goose_db_version`).Scan(&have)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "42P01" { // undefined_table: it was never migrated
+		return 0, want, nil
+	}
+	if err != nil {
+		return 0, want, fmt.Errorf("migrations: %w", err)
+	}
+	return have, want, nil
+}

@@ -20,6 +20,7 @@ import (
 	"zurnals/internal/clock"
 	"zurnals/internal/credentials"
 	"zurnals/internal/embedpg"
+	"zurnals/internal/metrics"
 	"zurnals/migrations"
 	"zurnals/projections"
 )
@@ -36,6 +37,7 @@ type app struct {
 	clock    *clock.Clock
 	keys     *eventstore.PostgresKeys
 	log      *eventstore.Postgres
+	appends  *metrics.Appends // the log, measured
 	links    *commands.Links
 	commands *commands.Commands
 	engine   *projections.Engine
@@ -92,8 +94,9 @@ func open(ctx context.Context, cfg Config, logger *slog.Logger) (_ *app, err err
 	if err != nil {
 		return nil, err
 	}
+	a.appends = metrics.MeasureAppends(a.log)
 	a.commands = &commands.Commands{
-		Log: a.log, Keys: a.keys, Catalogue: catalogue.All, Now: a.clock.Now,
+		Log: a.appends, Keys: a.keys, Catalogue: catalogue.All, Now: a.clock.Now,
 		Credentials: passwords, Attempts: new(commands.MemoryAttempts),
 		AlwaysCode: cfg.LoginCode == "always",
 	}

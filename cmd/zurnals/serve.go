@@ -15,7 +15,6 @@ import (
 	"zurnals/httpapi"
 	"zurnals/internal/securitylog"
 	"zurnals/internal/sessions"
-	"zurnals/projections"
 )
 
 // drainTime is how long requests in hand may take when the server stops. With
@@ -61,6 +60,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	ops := &httpapi.Ops{API: api, Checks: a.checks()}
+	a.measure(ops.Registry())
 
 	// What works in the background ends after the last request has.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -135,36 +135,6 @@ func (a *app) api(ctx context.Context) (*httpapi.API, error) {
 		PublicURL: a.cfg.PublicURL, Insecure: a.cfg.Dev, HashKey: addressKey,
 		Dev: a.dev(),
 	}, nil
-}
-
-// checks are what /readyz asks for.
-func (a *app) checks() []httpapi.Check {
-	return []httpapi.Check{
-		{Name: "database", Check: func(ctx context.Context) (string, error) {
-			_, err := a.log.Head(ctx)
-			return "", err
-		}},
-		{Name: "keys", Check: func(ctx context.Context) (string, error) {
-			_, err := a.keys.Derive(ctx, "links")
-			return "", err
-		}},
-		{Name: "read models", Check: func(context.Context) (string, error) {
-			for _, s := range a.engine.Status() {
-				if s.Position < 0 || s.State == projections.Stopped {
-					return "", fmt.Errorf("%s: %s %s", s.Name, s.State, s.Error)
-				}
-			}
-			return "", nil
-		}},
-		{Name: "roles", Check: func(ctx context.Context) (warning string, err error) {
-			var owns bool
-			err = a.pool.QueryRow(ctx, `SELECT pg_has_role(current_user, c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = 'es.event'::regclass`).Scan(&owns)
-			if owns {
-				warning = "the program runs as the owner of the log, which could change it: use zurnals_app in ZURNALS_DATABASE_URL"
-			}
-			return warning, err
-		}},
-	}
 }
 
 // sweep forgets, now and then, what is no longer of use outside the log.
