@@ -19,12 +19,13 @@ const schema = "jobs"
 const workers = 8
 
 // abandoned is how long a job may be under way before river takes it for one
-// that a killed server has left. It is above the timeout of every worker.
+// that was left, should the seat of the server that did it be there still. It
+// is above the timeout of every worker.
 const abandoned = 2 * time.Minute
 
 // newRiver returns a client of the job queue; without workers it does no jobs.
-func newRiver(c Config, pool *pgxpool.Pool, does *river.Workers) (*river.Client[pgx.Tx], error) {
-	config := &river.Config{Schema: schema, Logger: c.Logger, SoftStopTimeout: c.Grace, RescueStuckJobsAfter: abandoned}
+func newRiver(c Config, pool *pgxpool.Pool, s seat, does *river.Workers) (*river.Client[pgx.Tx], error) {
+	config := &river.Config{ID: s.name(), Schema: schema, Logger: c.Logger, SoftStopTimeout: c.Grace, RescueStuckJobsAfter: abandoned}
 	if does != nil {
 		config.Workers = does
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}}
@@ -33,13 +34,6 @@ func newRiver(c Config, pool *pgxpool.Pool, does *river.Workers) (*river.Client[
 		config.FetchPollInterval = river.FetchCooldownDefault // RunDue wakes nobody
 	}
 	return river.NewClient(riverpgxv5.New(pool), config)
-}
-
-// adopt takes up the jobs that a killed server has left, at once. Only a server
-// that is alone may do so.
-func adopt(ctx context.Context, pool *pgxpool.Pool) error {
-	_, err := pool.Exec(ctx, `UPDATE jobs.river_job SET state = 'available' WHERE state = 'running'`)
-	return err
 }
 
 // insert adds jobs to the queue. River goes by the machine's time, which is the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -89,6 +90,8 @@ func (w *Mailer) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 	var never *mail.NeverError
 	var dropped *obsolete
 	switch {
+	case err == nil:
+		w.delivered(ctx, job.Args, stream)
 	case errors.As(err, &never):
 		if err := w.undelivered(ctx, job.Args, stream, never.Reason); err != nil {
 			return err
@@ -262,7 +265,8 @@ func (w *Mailer) decode(ctx context.Context, stored []eventstore.Event) ([]domai
 	return events, nil
 }
 
-// An Undelivered is a letter that was given up.
+// An Undelivered is a letter that was given up, and why: "refused by the mail
+// server: 550 5.1.1". No reason holds an address.
 type Undelivered struct {
 	Event    uuid.UUID
 	Position int64
@@ -277,6 +281,14 @@ func (w *Mailer) undelivered(ctx context.Context, args MailArgs, stream, reason 
 	return err
 }
 
+// delivered forgets older letters to the same person that were given up: the
+// address works, or there is another one.
+func (w *Mailer) delivered(ctx context.Context, args MailArgs, stream string) {
+	if _, err := w.Pool.Exec(ctx, `DELETE FROM reaction.undelivered WHERE stream = $1 AND position < $2`, stream, args.Position); err != nil {
+		slog.WarnContext(ctx, "letters that were given up before are still shown", "err", err) // the letter is sent: no second one for this
+	}
+}
+
 // Undelivered returns the letters to an account that were given up, the newest
 // first.
 func (e *Engine) Undelivered(ctx context.Context, account domain.AccountID) ([]Undelivered, error) {
@@ -287,4 +299,29 @@ func (e *Engine) Undelivered(ctx context.Context, account domain.AccountID) ([]U
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Undelivered])
+}
+
+// UndeliveredTo returns, of several accounts, those whose last letter was given
+// up, and that letter: for a page of the staff directory. Whoever asks must
+// have the right to see these accounts.
+func (e *Engine) UndeliveredTo(ctx context.Context, accounts ...domain.AccountID) (map[domain.AccountID]Undelivered, error) {
+	streams, of := make([]string, len(accounts)), make(map[string]domain.AccountID, len(accounts))
+	for i, a := range accounts {
+		streams[i] = identity.Accounts.Stream(a)
+		of[streams[i]] = a
+	}
+	rows, err := e.c.Pool.Query(ctx, `
+		SELECT DISTINCT ON (stream) stream, event, position, reason, at FROM reaction.undelivered
+		WHERE stream = ANY($1) ORDER BY stream, position DESC`, streams)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[domain.AccountID]Undelivered)
+	var stream string
+	var u Undelivered
+	_, err = pgx.ForEachRow(rows, []any{&stream, &u.Event, &u.Position, &u.Reason, &u.At}, func() error {
+		all[of[stream]] = u
+		return nil
+	})
+	return all, err
 }

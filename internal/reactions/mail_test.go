@@ -295,6 +295,30 @@ func TestARefusedLetterIsNotTriedAgainAndTheReasonIsKept(t *testing.T) {
 	}
 }
 
+// The staff directory shows whose last letter was given up, until one arrives.
+func TestAGivenUpLetterIsShownUntilOneArrives(t *testing.T) {
+	p := newPost(t)
+	office := p.office()
+	office.Say(mailtest.Answers{Rcpt: mailtest.Refusal(550)})
+	e := p.mailer()
+	p.start(e)
+	event, _ := p.invite()
+	p.runDue(e)
+	other := domain.NewID[domain.AccountID]()
+	shown, err := e.UndeliveredTo(t.Context(), laura, other)
+	if err != nil || len(shown) != 1 || shown[laura].Event != event.ID || shown[laura].Reason != "refused by the mail server: 550 5.1.1" {
+		t.Fatalf("got %+v, %v", shown, err)
+	}
+	office.Say(mailtest.Answers{})
+	p.account(identity.InvitationResent{
+		Account: laura, Invitation: domain.NewID[domain.InvitationID](), Email: "laura@example.lv", LinkExpiresAt: p.Now().Add(identity.LinkLifetime),
+	})
+	p.runDue(e)
+	if shown, err := e.UndeliveredTo(t.Context(), laura, other); err != nil || len(shown) != 0 || len(office.Letters()) != 1 {
+		t.Errorf("got %+v, %v; %d letters", shown, err, len(office.Letters()))
+	}
+}
+
 // An address with a header in it is refused long before (domain/identity). If
 // one were in the log nevertheless, it would go nowhere.
 func TestAnAddressWithAHeaderInItGoesNowhere(t *testing.T) {
@@ -353,7 +377,7 @@ func TestReplaysSendNothing(t *testing.T) {
 	if err := e.Reset(t.Context(), reactions.Mail.Name); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Replay(t.Context(), reactions.Mail.Name, 2); !errors.Is(err, reactions.ErrNotParked) {
+	if err := e.Replay(t.Context(), operator, reactions.Mail.Name, 2); !errors.Is(err, reactions.ErrNotParked) {
 		t.Errorf("an event that was handled can be handled again: %v", err)
 	}
 	p.runDue(e)

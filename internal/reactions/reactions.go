@@ -68,7 +68,7 @@ type Config struct {
 
 	// Dev is for a development server, which is alone with its database: jobs
 	// that it was killed in are taken up as soon as it is back. Others wait a
-	// while, for another server may be doing them.
+	// moment, for another server that does them may just be looking for its seat.
 	Dev bool
 
 	Batch      int                         // handled events that a window may hold (100)
@@ -96,7 +96,7 @@ type Engine struct {
 // at the head, so that a deploy never mails the past.
 func Open(ctx context.Context, c Config) (*Engine, error) {
 	e := &Engine{c: c.withDefaults()}
-	jobs, err := newRiver(e.c, e.c.Pool, nil)
+	jobs, err := newRiver(e.c, e.c.Pool, newSeat(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("reactions: %w", err)
 	}
@@ -120,15 +120,28 @@ func (e *Engine) Run(ctx context.Context) error {
 		return fmt.Errorf("reactions: %w", err)
 	}
 	defer pool.Close()
-	jobs, err := newRiver(e.c, pool, e.c.Workers)
+	seat := newSeat()
+	jobs, err := newRiver(e.c, pool, seat, e.c.Workers)
 	if err != nil {
 		return fmt.Errorf("reactions: %w", err)
 	}
-	if e.c.Dev {
-		if err := adopt(ctx, pool); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("reactions: take up jobs: %w", err)
+	sitting, err := seat.take(ctx, pool) // before any job is taken
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
 		}
+		return fmt.Errorf("reactions: %w", err)
 	}
+	stand, up := context.WithCancel(context.WithoutCancel(ctx))
+	seated := make(chan struct{})
+	go func() {
+		defer close(seated)
+		seat.keep(stand, pool, sitting, e)
+	}()
+	defer func() { // after the last job has ended
+		up()
+		<-seated
+	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := jobs.Start(ctx); err != nil {
@@ -159,7 +172,7 @@ func (e *Engine) ownPool(ctx context.Context) (*pgxpool.Pool, error) {
 	c := e.c.Pool.Config()
 	c.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = strconv.FormatInt((2 * e.c.Timeout).Milliseconds(), 10)
 	c.MinConns, c.MinIdleConns = 0, 0
-	c.MaxConns = int32(4 + 2*len(e.c.Reactions)) // a reaction: watermill's transaction and the handler's; the rest is for jobs
+	c.MaxConns = int32(5 + 2*len(e.c.Reactions)) // a reaction: watermill's transaction and the handler's; one is the seat, the rest is for jobs
 	return pgxpool.NewWithConfig(ctx, c)
 }
 

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 
 	"zurnals/domain"
+	"zurnals/domain/access"
 	"zurnals/eventstore"
 	"zurnals/internal/reactions"
 )
@@ -256,7 +258,7 @@ func TestAnEventThatCannotBeHandledIsParked(t *testing.T) {
 	stop := w.start(e)
 	w.happen("example.noted", 3)
 	w.drain(e)
-	parked, err := e.Parked(t.Context(), "notes")
+	parked, err := e.Parked(t.Context(), operator, "notes")
 	if err != nil || len(parked) != 1 || parked[0].Position != 2 || parked[0].Reason != "too difficult" || !parked[0].At.Equal(w.Now()) {
 		t.Fatalf("got %+v, %v", parked, err)
 	}
@@ -266,26 +268,98 @@ func TestAnEventThatCannotBeHandledIsParked(t *testing.T) {
 	if s := w.status(e); s.Parked != 1 || s.Position != 3 {
 		t.Errorf("status: %+v", s)
 	}
-	if err := e.Replay(t.Context(), "notes", 2); !errors.Is(err, reactions.ErrStillParked) {
+	if err := e.Replay(t.Context(), operator, "notes", 2); !errors.Is(err, reactions.ErrStillParked) {
 		t.Errorf("replay by the same program: %v", err)
 	}
 	stop()
 
 	e = w.open(w.config(clever))
-	if err := e.Replay(t.Context(), "notes", 2); err != nil {
+	if err := e.Replay(t.Context(), operator, "notes", 2); err != nil {
 		t.Fatal(err)
 	}
 	w.wantOnce(1, 3)
 	for name, want := range map[string]*domain.Error{"notes": reactions.ErrNotParked, "nothing": reactions.ErrUnknown} {
-		if err := e.Replay(t.Context(), name, 2); !errors.Is(err, want) {
+		if err := e.Replay(t.Context(), operator, name, 2); !errors.Is(err, want) {
 			t.Errorf("replay again of %s: %v", name, err)
 		}
 	}
-	if _, err := e.Parked(t.Context(), "nothing"); !errors.Is(err, reactions.ErrUnknown) {
+	if _, err := e.Parked(t.Context(), operator, "nothing"); !errors.Is(err, reactions.ErrUnknown) {
 		t.Errorf("parked of a reaction that is not there: %v", err)
 	}
-	if parked, err := e.Parked(t.Context(), "notes"); err != nil || len(parked) != 0 {
+	if parked, err := e.Parked(t.Context(), operator, "notes"); err != nil || len(parked) != 0 {
 		t.Errorf("still parked: %v, %v", parked, err)
+	}
+}
+
+// What never can be handled is given up by the operator, with a reason. Who
+// decided what, of skips and replays, is kept, and the application cannot
+// change it.
+func TestAParkedEventIsSkippedForAReasonThatIsKept(t *testing.T) {
+	w := newWorld(t)
+	difficult := true
+	r := notes()
+	sound := r.React
+	r.React = func(e eventstore.Event) ([]river.InsertManyParams, error) {
+		if difficult {
+			return nil, errors.New("too difficult")
+		}
+		return sound(e)
+	}
+	e := w.open(w.config(r))
+	stop := w.start(e)
+	w.happen("example.noted", 2)
+	w.drain(e)
+	stop()
+	admin := access.Actor{Kind: domain.ActorAccount, ID: uuid.New(), Active: access.Assignment{Role: access.PlatformAdmin}}
+	teacher := access.Actor{Kind: domain.ActorAccount, ID: uuid.New(), Active: access.Assignment{Role: access.ClassTeacher}}
+	for _, refused := range []struct {
+		name     string
+		by       access.Actor
+		position int64
+		reason   string
+		want     *domain.Error
+	}{
+		{"no reason", admin, 1, " ", domain.ErrTextMissing},
+		{"a reason of several lines", admin, 1, "line\nline", domain.ErrTextCharacters},
+		{"a reason that is a book", admin, 1, strings.Repeat("ā", 501), domain.ErrTextLong},
+		{"somebody who may not", teacher, 1, "because", access.ErrForbidden},
+		{"an event that is not parked", admin, 3, "because", reactions.ErrNotParked},
+	} {
+		if err := e.Skip(t.Context(), refused.by, "notes", refused.position, refused.reason); !errors.Is(err, refused.want) {
+			t.Errorf("%s: %v", refused.name, err)
+		}
+	}
+	if err := e.Skip(t.Context(), admin, "nothing", 1, "because"); !errors.Is(err, reactions.ErrUnknown) {
+		t.Errorf("a reaction that is not there: %v", err)
+	}
+	if err := e.Skip(t.Context(), admin, "notes", 1, " the pupil left  years ago "); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Skip(t.Context(), admin, "notes", 1, "again"); !errors.Is(err, reactions.ErrNotParked) {
+		t.Errorf("skipped twice: %v", err)
+	}
+	difficult = false
+	if err := e.Replay(t.Context(), operator, "notes", 1); !errors.Is(err, reactions.ErrNotParked) {
+		t.Errorf("what was skipped is replayed: %v", err)
+	}
+	if err := e.Replay(t.Context(), operator, "notes", 2); err != nil {
+		t.Fatal(err)
+	}
+	w.wantOnce(2, 2)
+	settled, err := e.Settled(t.Context(), operator, "notes")
+	if err != nil || len(settled) != 2 {
+		t.Fatalf("got %+v, %v", settled, err)
+	}
+	if s := settled[1]; s.Position != 1 || s.How != reactions.Skipped || s.Reason != "the pupil left years ago" || s.Fault != "too difficult" || *s.Actor != admin.ID || !s.At.Equal(w.Now()) {
+		t.Errorf("the skip: %+v", s)
+	}
+	if s := settled[0]; s.Position != 2 || s.How != reactions.Replayed || s.Reason != "" || s.Actor != nil || s.ActorKind != domain.ActorSystem {
+		t.Errorf("the replay: %+v", s)
+	}
+	for _, forbidden := range []string{`UPDATE reaction.settled SET reason = 'x'`, `DELETE FROM reaction.settled`, `TRUNCATE reaction.settled`} {
+		if _, err := w.pool.Exec(t.Context(), forbidden); err == nil {
+			t.Errorf("the application may %s", forbidden)
+		}
 	}
 }
 

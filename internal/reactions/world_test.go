@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"zurnals/domain"
+	"zurnals/domain/access"
 	"zurnals/domain/catalogue"
 	"zurnals/eventstore"
 	"zurnals/internal/embedpg"
@@ -28,6 +29,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("zurnals/internal/embedpg.(*Server).runOnce"),
 		goleak.IgnoreAnyFunction("zurnals/internal/embedpg.(*Server).runOnce.func1"))
 }
+
+// operator looks after the reactions, on the command line.
+var operator = access.System("test")
 
 // A world is a log on a database of its own, and a clock that stands still on
 // Monday 1 September 2025, 8:00 in Riga, until it is moved.
@@ -257,7 +261,7 @@ func (w *world) wantOnce(from, to int64) {
 
 func (w *world) status(e *reactions.Engine) reactions.Status {
 	w.t.Helper()
-	all, err := e.Status(w.t.Context())
+	all, err := e.Status(w.t.Context(), operator)
 	if err != nil || len(all) != 1 {
 		w.t.Fatalf("status: %v, %v", all, err)
 	}
