@@ -1,0 +1,95 @@
+package proof
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"zurnals/eventstore"
+)
+
+// An export is the log up to a checkpoint in one file, as it is stored:
+//
+//	zurnals log export 1
+//	columns position stream version id type schema recorded_at meta data
+//	checkpoint <bytes of the note that follows>
+//	<note>
+//
+// then for each position 1, 2, 3 … of the checkpoint its sealed leaf (32
+// bytes), the length of what follows (4 bytes, high byte first), and, unless
+// that is 0 because there is no such event any more, the byte 0 and the record:
+// just what the leaf is the SHA-256 of.
+const exportHead = "zurnals log export 1\n"
+
+var columnsLine = "columns " + strings.Join(columns[:], " ") + "\n"
+
+// pageEvents is how many events are read together for an export.
+const pageEvents = 2_000
+
+// Export writes the log up to its newest checkpoint. It writes what is stored,
+// also when that is not what was sealed: to tell is Verify's.
+func (s *Sealer) Export(ctx context.Context, w io.Writer) (Checkpoint, error) {
+	c, err := s.Checkpoint(ctx, 0)
+	if err != nil {
+		return c, err
+	}
+	out := newExporter(w, c.Note)
+	for after := int64(0); after < c.Size; after += pageEvents {
+		upto := min(after+pageEvents, c.Size)
+		sealed, err := leaves(ctx, s.cfg.Pool, after, upto)
+		if err != nil {
+			return c, fmt.Errorf("export: %w", err)
+		}
+		next := after
+		if err := events(ctx, s.cfg.Pool, after, upto, func(e *eventstore.Event) error {
+			for ; next+1 < e.Position; next++ {
+				out.missing(sealed[next-after])
+			}
+			out.event(sealed[next-after], e)
+			next++
+			return nil
+		}); err != nil {
+			return c, fmt.Errorf("export: %w", err)
+		}
+		for ; next < upto; next++ {
+			out.missing(sealed[next-after])
+		}
+		if err := out.w.Flush(); err != nil {
+			return c, fmt.Errorf("export: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// An exporter writes an export. Flush of w tells of errors before it.
+type exporter struct {
+	w     *bufio.Writer
+	frame []byte
+}
+
+func newExporter(w io.Writer, note string) *exporter {
+	x := &exporter{w: bufio.NewWriterSize(w, 1<<18)}
+	fmt.Fprintf(x.w, "%s%scheckpoint %d\n%s", exportHead, columnsLine, len(note), note)
+	return x
+}
+
+func (x *exporter) event(sealed tlog.Hash, e *eventstore.Event) {
+	x.frame = append(x.frame[:0], sealed[:]...)
+	x.frame = append(x.frame, 0, 0, 0, 0, leafMark)
+	x.frame = appendRecord(x.frame, e)
+	binary.BigEndian.PutUint32(x.frame[tlog.HashSize:], uint32(len(x.frame)-frameHead))
+	_, _ = x.w.Write(x.frame)
+}
+
+func (x *exporter) missing(sealed tlog.Hash) {
+	x.frame = append(append(x.frame[:0], sealed[:]...), 0, 0, 0, 0)
+	_, _ = x.w.Write(x.frame)
+}
+
+// frameHead is the leaf and the length.
+const frameHead = tlog.HashSize + 4
