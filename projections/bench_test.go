@@ -120,7 +120,8 @@ func BenchmarkLive(b *testing.B) {
 
 // BenchmarkVisible takes the time from an append until a query sees it.
 func BenchmarkVisible(b *testing.B) {
-	pool, j := pgtest.New(b).App, newJournal()
+	db := pgtest.New(b)
+	pool, j := db.App, newJournal(b, db)
 	e, _ := start(b, pool, j.log())
 	caughtUp(b, e, 0)
 	i := 0

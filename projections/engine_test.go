@@ -52,7 +52,8 @@ func TestFold(t *testing.T) {
 // A third of the commits fails, at COMMIT itself: nothing is lost, nothing doubled.
 func TestEachEventCountsOnceWhateverFails(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	e, stop := start(t, pool, j.log())
 	caughtUp(t, e, 0)
 	stop()
@@ -75,7 +76,8 @@ CREATE CONSTRAINT TRIGGER fail AFTER INSERT OR UPDATE ON rm_marks_v1.total DEFER
 // Connections are cut off all the time, in the middle of whatever they do.
 func TestEachEventCountsOnceWhenConnectionsBreak(t *testing.T) {
 	t.Parallel()
-	db, j := pgtest.New(t), newJournal()
+	db := pgtest.New(t)
+	j := memoryJournal()
 	e, _ := start(t, db.App, j.log())
 	caughtUp(t, e, 0)
 	var last int64
@@ -86,6 +88,7 @@ func TestEachEventCountsOnceWhenConnectionsBreak(t *testing.T) {
 		}
 	}
 	caughtUp(t, e, last)
+	db.App.Reset() // some of its connections are broken
 	same(t, db.App, j)
 	if s := status(e, "marks"); s.State != projections.Running || s.Error != "" || s.Lag != 0 {
 		t.Errorf("it did not recover: %+v", s)
@@ -96,7 +99,8 @@ func TestEachEventCountsOnceWhenConnectionsBreak(t *testing.T) {
 // it is, also over events that concern nobody.
 func TestSecondNodeFencesTheFirst(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	first, _ := start(t, pool, j.log())
 	caughtUp(t, first, j.add(t, story(100)...))
 	second, _ := start(t, pool, j.log())
@@ -122,7 +126,8 @@ func TestSecondNodeFencesTheFirst(t *testing.T) {
 // same tables as were kept up to date while it could.
 func TestErasedPeopleAreInNoTable(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	e, _ := start(t, pool, j.log())
 	anna, juris := domain.AccountID{UUID: uuid.UUID{7}}, domain.AccountID{UUID: uuid.UUID{8}}
 	caughtUp(t, e, j.add(t, hired{anna, "Anna", "teacher", "2025-09-01"}, hired{juris, "Juris", "teacher", ""}))
@@ -187,7 +192,8 @@ func TestPoisonStopsOneProjectionAtTheEvent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pool, j := pgtest.New(t).App, newJournal()
+			db := pgtest.New(t)
+			pool, j := db.App, newJournal(t, db)
 			e, _ := start(t, pool, j.log())
 			caughtUp(t, e, 0)
 			j.add(t, story(75)...)

@@ -12,18 +12,42 @@ import (
 
 	"zurnals/domain"
 	"zurnals/eventstore"
+	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
 	"zurnals/projections"
 	"zurnals/projections/projectiontest"
 )
 
-// A journal is a log in memory with what is needed to add to it.
+// A journal is a log with what is needed to add to it.
 type journal struct {
-	*eventstore.Memory
-	keys *eventstore.MemoryKeys
+	eventstore.Log
+	keys eventstore.Keys
 }
 
-func newJournal() *journal {
+// newJournal returns the log of the database, as the program has it.
+func newJournal(t testing.TB, db *pgtest.DB) *journal {
+	t.Helper()
+	now := func() time.Time { return projectiontest.Start }
+	pool := db.Pool(t, embedpg.App, 8) // of its own: tests break the connections of the engine
+	keys, err := eventstore.OpenKeys(t.Context(), pool, now, eventstore.NewMaster())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := eventstore.Open(t.Context(), pool, now, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		log.Run(context.Background())
+	}()
+	t.Cleanup(func() { log.Close(); <-done })
+	return &journal{log, keys}
+}
+
+// memoryJournal returns a log in memory.
+func memoryJournal() *journal {
 	keys := eventstore.NewMemoryKeys()
 	return &journal{eventstore.NewMemory(func() time.Time { return projectiontest.Start }, keys), keys}
 }

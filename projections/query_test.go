@@ -38,7 +38,8 @@ func TestQueryNeedsTheRight(t *testing.T) {
 // Who has changed something sees the change, or is told to try again.
 func TestQueryWaitsForWhatTheAskerHasDone(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	e, _ := start(t, pool, j.log())
 	for i := range 50 {
 		at := j.add(t, hired{Account: domain.AccountID{UUID: uuid.UUID{1, byte(i)}}, Name: "Anna"})
@@ -92,7 +93,8 @@ func TestQueryCanOnlyRead(t *testing.T) {
 // projections they read, and of the old tables nothing hangs on.
 func TestViewsForAnalysts(t *testing.T) {
 	t.Parallel()
-	db, j := pgtest.New(t), newJournal()
+	db := pgtest.New(t)
+	j := newJournal(t, db)
 	e, _ := start(t, db.App, j.log())
 	j.add(t, story(300)...)
 	count := func() (n int) {

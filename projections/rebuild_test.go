@@ -20,7 +20,8 @@ import (
 // query fails or sees half of a swap, and none sees less than it was promised.
 func TestRebuildWhilePeopleWriteAndRead(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	e, _ := start(t, pool, j.log())
 	caughtUp(t, e, j.add(t, story(500)...))
 
@@ -113,7 +114,8 @@ func consistent(e *projections.Engine, position int64) error {
 
 func TestRebuildRefusals(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	e, _ := start(t, pool, j.log())
 	caughtUp(t, e, j.add(t, story(100)...))
 	if _, err := e.Rebuild(t.Context(), "nothing"); !errors.Is(err, projections.ErrUnknown) {
@@ -163,7 +165,8 @@ func TestRebuildRefusals(t *testing.T) {
 // Rollback brings the former tables back; in the meantime they followed the log.
 func TestRebuildTellsAndMends(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	e, _ := start(t, pool, j.log())
 	caughtUp(t, e, j.add(t, story(200)...))
 	if _, err := pool.Exec(t.Context(), "UPDATE rm_marks_v1.mark SET status = 'X'"); err != nil {
@@ -198,7 +201,8 @@ func TestRebuildTellsAndMends(t *testing.T) {
 // old program comes back.
 func TestNewVersionIsBuiltBesideTheOld(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	e, stop := start(t, pool, j.log())
 	caughtUp(t, e, j.add(t, story(50)...))
 	newer := staff
@@ -232,7 +236,8 @@ func TestNewVersionIsBuiltBesideTheOld(t *testing.T) {
 // engine needs to see it, and is dropped after a day.
 func TestRetiredTablesFollowAndAreDropped(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	e, stop := start(t, pool, j.log())
 	anna := domain.AccountID{UUID: uuid.UUID{7}}
 	caughtUp(t, e, j.add(t, hired{anna, "Anna", "teacher", "2025-09-01"}))
@@ -275,7 +280,8 @@ func TestRetiredTablesFollowAndAreDropped(t *testing.T) {
 // With little memory a rebuild copies what it has and goes on by pages.
 func TestRebuildWithLittleMemory(t *testing.T) {
 	t.Parallel()
-	pool, j := pgtest.New(t).App, newJournal()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
 	little := options
 	little.Rows = 10
 	e, err := projections.Open(pool, j.log(), little, marks, staff)
