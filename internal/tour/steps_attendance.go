@@ -171,8 +171,9 @@ func (t *tour) rebuild() string {
 	}()
 	rebuilds := 0
 	for writing := true; writing; {
+		head := t.head()
 		t.post(t.people.platform, "/ops/projections/attendance/rebuild", nil, http.StatusAccepted)
-		t.rebuilt("attendance")
+		t.rebuilt("attendance", head)
 		rebuilds++
 		select {
 		case err := <-done:
@@ -190,8 +191,9 @@ func (t *tour) rebuild() string {
 	return fmt.Sprintf("%d saves, %s; every mark is there, none twice", saves, plural(rebuilds, "rebuild"))
 }
 
-// rebuilt waits until a rebuild is over.
-func (t *tour) rebuilt(name string) {
+// rebuilt waits until a rebuild is over that was asked for when the log was at
+// a position.
+func (t *tour) rebuilt(name string, head int64) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
@@ -199,12 +201,15 @@ func (t *tour) rebuilt(name string) {
 			Items []struct {
 				Name, State, Error string
 				Rebuild            *struct{ Phase string }
-				Last               *struct{ Different []string } `json:"last_rebuild"`
+				Last               *struct {
+					Position  int64
+					Different []string
+				} `json:"last_rebuild"`
 			}
 		}
 		t.get(t.people.platform, "/ops/projections", http.StatusOK).into(&list)
 		for _, p := range list.Items {
-			if p.Name == name && p.Rebuild == nil && p.Last != nil {
+			if p.Name == name && p.Rebuild == nil && p.Last != nil && p.Last.Position >= head {
 				t.check(p.Error == "", "%s: %s", name, p.Error)
 				t.check(len(p.Last.Different) == 0, "the rebuilt tables %v differ", p.Last.Different)
 				return
