@@ -105,6 +105,11 @@ func OpenCheckpoint(text string, key Key) (Checkpoint, error) {
 	case err != nil:
 		return Checkpoint{}, errCheckpoint
 	}
+	for _, sig := range signed.Sigs { // of the spellings of a signature, one is right
+		if raw, err := base64.StdEncoding.DecodeString(sig.Base64); err != nil || base64.StdEncoding.EncodeToString(raw) != sig.Base64 {
+			return Checkpoint{}, errCheckpoint
+		}
+	}
 	c, err := parseCheckpoint(signed.Text)
 	c.Note = text
 	return c, err

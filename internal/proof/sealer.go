@@ -270,43 +270,41 @@ func (s *Sealer) check(ctx context.Context, tx pgx.Tx, c Checkpoint) error {
 }
 
 // recheck tells whether the events with after < position <= upto are those that
-// were sealed with c: their leaves must lead to a tree that c continues.
+// were sealed with c: their leaves must lead to a tree that c continues, and be
+// the ones that are kept.
 func recheck(ctx context.Context, tx pgx.Tx, c Checkpoint, after, upto int64) error {
 	reader := kept{ctx, tx}
 	t, err := loadTree(after, reader)
 	if err != nil {
 		return err
 	}
-	if _, err := hash(ctx, tx, t, upto); err != nil {
+	hashes, err := hash(ctx, tx, t, upto)
+	if err != nil {
+		return err
+	}
+	first := tlog.StoredHashCount(after)
+	sealed, err := span(ctx, tx, first, int64(len(hashes)))
+	if err != nil {
 		return err
 	}
 	continued, err := tlog.ProveTree(c.Size, upto, reader)
 	if err != nil {
 		return err
 	}
-	if tlog.CheckTree(continued, c.Size, c.Root, upto, t.root()) == nil {
-		return nil
-	}
-	return changed(ctx, tx, after, upto)
-}
-
-// changed returns the error for a range with something wrong in it, and names
-// the first event that is.
-func changed(ctx context.Context, db querier, after, upto int64) error {
-	sealed, err := leaves(ctx, db, after, upto)
-	if err != nil {
-		return err
-	}
-	var record []byte
-	err = events(ctx, db, after, upto, func(e *eventstore.Event) error {
-		record = appendRecord(append(record[:0], leafMark), e)
-		if leafOf(record) != sealed[e.Position-after-1] {
-			return fmt.Errorf("%w: position %d was changed", ErrRewritten, e.Position)
+	ok := tlog.CheckTree(continued, c.Size, c.Root, upto, t.root()) == nil
+	for i := range hashes {
+		level, n := tlog.SplitStoredHashIndex(first + int64(i))
+		if hashes[i] == sealed[i] {
+			continue
 		}
-		return nil
-	})
-	if err == nil {
-		err = fmt.Errorf("%w: the hashes that are kept of it were changed", ErrRewritten)
+		if level == 0 && !ok {
+			return fmt.Errorf("%w: position %d was changed", ErrRewritten, n+1)
+		}
+		ok = false
+		break
 	}
-	return err
+	if !ok {
+		return fmt.Errorf("%w: the hashes that are kept of positions %d to %d were changed", ErrRewritten, after+1, upto)
+	}
+	return nil
 }

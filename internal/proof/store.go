@@ -68,30 +68,39 @@ func treeSize(ctx context.Context, db querier) (int64, error) {
 	return size, nil
 }
 
-// leaves returns the sealed hashes of the events with after < position <= upto.
-func leaves(ctx context.Context, db querier, after, upto int64) ([]tlog.Hash, error) {
-	low, high := tlog.StoredHashIndex(0, after), tlog.StoredHashIndex(0, upto-1)
-	rows, err := db.Query(ctx, `SELECT h.first, h.hashes FROM proof.hash h WHERE h.first > $1 AND h.first <= $2 ORDER BY h.first`, low-rowHashes, high)
+// span returns n hashes of the tree, from number first on.
+func span(ctx context.Context, db querier, first, n int64) ([]tlog.Hash, error) {
+	rows, err := db.Query(ctx, `SELECT h.first, h.hashes FROM proof.hash h WHERE h.first > $1 AND h.first < $2 ORDER BY h.first`, first-rowHashes, first+n)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]tlog.Hash, 0, upto-after)
-	var first int64
+	all := make([]tlog.Hash, 0, n)
+	var row int64
 	var hashes []byte
-	_, err = pgx.ForEachRow(rows, []any{&first, &hashes}, func() error {
-		for next := after + int64(len(all)); next < upto; next++ {
-			at := tlog.StoredHashIndex(0, next) - first
-			if at < 0 || at*tlog.HashSize >= int64(len(hashes)) {
-				break
-			}
+	_, err = pgx.ForEachRow(rows, []any{&row, &hashes}, func() error {
+		for at := first + int64(len(all)) - row; at >= 0 && (at+1)*tlog.HashSize <= int64(len(hashes)) && int64(len(all)) < n; at++ {
 			all = append(all, tlog.Hash(hashes[at*tlog.HashSize:][:tlog.HashSize]))
 		}
 		return nil
 	})
-	if err == nil && int64(len(all)) != upto-after {
-		err = fmt.Errorf("%w: the sealed hash of position %d is missing", ErrRewritten, after+int64(len(all))+1)
+	if err == nil && int64(len(all)) != n {
+		err = fmt.Errorf("%w: a hash of the tree is missing, number %d", ErrRewritten, first+int64(len(all)))
 	}
 	return all, err
+}
+
+// leaves returns the sealed hashes of the events with after < position <= upto.
+func leaves(ctx context.Context, db querier, after, upto int64) ([]tlog.Hash, error) {
+	first := tlog.StoredHashIndex(0, after)
+	hashes, err := span(ctx, db, first, tlog.StoredHashIndex(0, upto-1)-first+1)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]tlog.Hash, 0, upto-after)
+	for p := after; p < upto; p++ {
+		all = append(all, hashes[tlog.StoredHashIndex(0, p)-first])
+	}
+	return all, nil
 }
 
 // keep adds hashes to the tree, the first of them with the number first.

@@ -107,16 +107,19 @@ func (v *verifier) run() error {
 			v.compare(position)
 		}
 	}
-	v.wrong.tell(&v.report)
+	root := v.report.Checkpoint.Root
+	switch {
+	case v.sealed == nil && v.computed.root() == root: // all is well
+	case v.computed.root() == root:
+		v.report.add(Unsealed, 0, 0, "the events are as they were signed, but hashes in the export are not")
+	default:
+		v.wrong.tell(&v.report)
+		if v.sealed == nil || v.sealed.root() != root {
+			v.report.add(Unsealed, 0, 0, "the hashes in the export are not those that were signed: events and hashes were exchanged, and the export does not say where. Checkpoints kept elsewhere narrow it down")
+		}
+	}
 	for _, c := range v.older {
 		v.report.add(Shorter, 0, 0, "the export ends at position %d, the checkpoint of %s has %d: either the export is the older one, or the log was cut off", size, stamp(c.At), c.Size)
-	}
-	root := v.computed.root()
-	if v.sealed != nil {
-		root = v.sealed.root()
-	}
-	if root != v.report.Checkpoint.Root {
-		v.report.add(Unsealed, 0, 0, "the sealed hashes in the export are not those that were signed: events or hashes were exchanged, and nothing in the export says where. Checkpoints kept elsewhere narrow it down (-against)")
 	}
 	if _, err := v.in.ReadByte(); err == nil {
 		v.report.add(Trailing, 0, 0, "the file goes on after the last event, position %d", size)
@@ -252,14 +255,15 @@ func (v *verifier) mismatch(leaf, sealed tlog.Hash) {
 // compare compares the tree with the older checkpoints of this size.
 func (v *verifier) compare(position int64) {
 	root := v.computed.root()
+	sealed := root
 	if v.sealed != nil {
-		root = v.sealed.root() // events that differ from it are told of anyway
+		sealed = v.sealed.root() // events that differ from it are told of anyway
 	}
 	before := v.agreed
 	for len(v.older) > 0 && v.older[0].Size == position {
 		c := v.older[0]
 		v.older = v.older[1:]
-		if c.Root == root {
+		if c.Root == root || c.Root == sealed {
 			v.report.Agreed++
 			v.agreed = position
 			continue
