@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -66,25 +67,32 @@ func (s *Sealer) Checkpoint(ctx context.Context, size int64) (Checkpoint, error)
 	if err != nil {
 		return c, fmt.Errorf("%w: %w", ErrRewritten, err)
 	}
+	if size == 0 {
+		s.saw(c)
+	}
 	return c, nil
 }
 
-// Include proves that the event at a position is in the newest checkpoint.
+// Include proves that the event at a position is in a checkpoint: the newest
+// that this process has seen, if it has the event, else the newest there is.
 func (s *Sealer) Include(ctx context.Context, position int64) (Inclusion, error) {
 	if position < 1 {
 		return Inclusion{}, ErrNoEvent
 	}
-	c, err := s.Checkpoint(ctx, 0)
-	if err != nil {
-		return Inclusion{}, err
+	c := s.sawLast()
+	if position > c.Size {
+		var err error
+		if c, err = s.Checkpoint(ctx, 0); err != nil {
+			return Inclusion{}, err
+		}
 	}
 	p := Inclusion{Kind: inclusion, Position: position, Checkpoint: c.Note}
 	if position > c.Size {
-		var head int64
-		if head, err = s.cfg.Log.Head(ctx); err == nil && position > head {
-			return p, ErrNoEvent
+		head, err := s.cfg.Log.Head(ctx)
+		if err == nil && position > head {
+			err = ErrNoEvent
 		}
-		return p, errors.Join(ErrNotSealed, err)
+		return p, cmp.Or(err, error(ErrNotSealed))
 	}
 	if err := events(ctx, s.cfg.Pool, position-1, position, func(e *eventstore.Event) error {
 		p.Record = appendRecord(nil, e)

@@ -46,8 +46,9 @@ type Sealer struct {
 	patrol int64      // how far the older events were gone through again
 
 	state sync.Mutex
-	tried time.Time // when Run last sealed, by the one clock
-	err   error     // of that
+	tried time.Time  // when Run last sealed, by the one clock
+	err   error      // of that
+	known Checkpoint // the newest that this process has seen
 }
 
 const (
@@ -157,7 +158,21 @@ func (s *Sealer) Seal(ctx context.Context) (Checkpoint, error) {
 	if c.Size == 0 {
 		return c, ErrNotSealed
 	}
+	s.saw(c)
 	return c, nil
+}
+
+func (s *Sealer) saw(c Checkpoint) {
+	s.state.Lock()
+	defer s.state.Unlock()
+	s.known = c
+}
+
+// sawLast returns the newest checkpoint that this process has seen.
+func (s *Sealer) sawLast() Checkpoint {
+	s.state.Lock()
+	defer s.state.Unlock()
+	return s.known
 }
 
 // extend adds one batch to the tree. The one that reaches the head signs.
