@@ -42,6 +42,8 @@ type API struct {
 	Views    *projections.DB
 	Engine   *projections.Engine // for operators
 
+	Reactions Reactions // nil: nothing follows from events here, and nobody looks after it
+
 	Who      Who
 	Learners Learners
 	Sessions Sessions

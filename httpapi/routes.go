@@ -11,6 +11,7 @@ func (a *API) routes() {
 	a.learnerRoutes()
 	a.securityRoutes()
 	a.operateRoutes()
+	a.reactionRoutes()
 	a.attendanceRoutes()
 	a.lessonRoutes()
 	a.selfRoutes()

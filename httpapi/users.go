@@ -17,7 +17,7 @@ func (a *API) userRoutes() {
 	handle(a, route{
 		id: "list-users", method: "GET", path: "/schools/{school}/users", tag: tag, permission: access.SeeUsers,
 		summary: "Users of a school (Skolas lietotāji), in the order of the Latvian alphabet",
-	}, func(ctx context.Context, by access.Actor, in *schoolUsersIn) (*list[staff.Member], error) {
+	}, func(ctx context.Context, by access.Actor, in *schoolUsersIn) (*list[memberShown], error) {
 		place, err := a.school(ctx, in.School)
 		return a.users(ctx, by, place, err, in.UsersIn)
 	})
@@ -89,7 +89,7 @@ func (a *API) userRoutes() {
 	handle(a, route{
 		id: "list-municipality-users", method: "GET", path: "/municipalities/{municipality}/users", tag: tag, permission: access.SeeUsers,
 		summary: "Users of a municipality itself, not of its schools",
-	}, func(ctx context.Context, by access.Actor, in *municipalityUsersIn) (*list[staff.Member], error) {
+	}, func(ctx context.Context, by access.Actor, in *municipalityUsersIn) (*list[memberShown], error) {
 		place, err := a.municipality(ctx, in.Municipality)
 		return a.users(ctx, by, place, err, in.UsersIn)
 	})
@@ -211,7 +211,7 @@ type inviteOut struct {
 	}
 }
 
-type userOut struct{ Body staff.User }
+type userOut struct{ Body userShown }
 
 type assignmentOut struct {
 	Body struct {
@@ -219,7 +219,7 @@ type assignmentOut struct {
 	}
 }
 
-func (a *API) users(ctx context.Context, by access.Actor, place access.Scope, err error, in UsersIn) (*list[staff.Member], error) {
+func (a *API) users(ctx context.Context, by access.Actor, place access.Scope, err error, in UsersIn) (*list[memberShown], error) {
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,11 @@ func (a *API) users(ctx context.Context, by access.Actor, place access.Scope, er
 	if err != nil {
 		return nil, err
 	}
-	return listOf(all, next), nil
+	shown, err := a.withLetters(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	return listOf(shown, next), nil
 }
 
 func (a *API) invite(ctx context.Context, by access.Actor, place access.Scope, err error, in newUser) (*inviteOut, error) {
@@ -274,7 +278,12 @@ func (a *API) user(ctx context.Context, by access.Actor, place access.Scope, err
 	if err != nil {
 		return nil, err
 	}
-	return &userOut{user}, nil
+	out := &userOut{userShown{User: user}}
+	lost, err := a.Reactions.Undelivered(ctx, account)
+	if u, ok := lost[account]; ok {
+		out.Body.Undelivered = &u
+	}
+	return out, err
 }
 
 // accountAt reads the id of an account in a path, if the place before it was

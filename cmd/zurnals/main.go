@@ -35,8 +35,12 @@ func subcommands() []subcommand {
 		{"school add", "-municipality … -name … [-source …]", "register a school", addSchool},
 		{"school-year open", "-school … -name 2025-2026 -from … -to …", "open a school year", openSchoolYear},
 		{"class add", "-school … -year … -name 6.a", "create a class", addClass},
+		{"replay", "<stream> [-as-of time|position]", "tell the history of a stream; that it was read is recorded", replayStream},
 		{"projections list", "", "how the read models are", listProjections},
 		{"projections rebuild", "<name>", "build a read model anew while it is in use", rebuildProjection},
+		{"reactions parked", "[<name>]", "what follows from events: how far it is, what was put aside, what became of that", parkedReactions},
+		{"reactions replay", "<name> <position>", "handle an event that was put aside", replayReaction},
+		{"reactions skip", "<name> <position> -reason …", "give up an event that was put aside", skipReaction},
 		{"settings", "", "every setting with its environment variable and default", func(_ context.Context, _ []string, out io.Writer) error {
 			printSettings(out)
 			return nil

@@ -41,7 +41,7 @@ func (a *app) openReactions(ctx context.Context) error {
 	river.AddWorker(workers, mailer)
 	engine, err := reactions.Open(ctx, reactions.Config{
 		Pool: a.pool, Log: a.log, Now: a.clock.Now, Dev: a.cfg.Dev,
-		Reactions: []reactions.Reaction{reactions.Mail}, Workers: workers, Logger: a.logger,
+		Reactions: allReactions, Workers: workers, Logger: a.logger,
 	})
 	a.reacting.engine = engine
 	return err

@@ -133,7 +133,8 @@ func (a *app) api(ctx context.Context) (*httpapi.API, error) {
 		Security: &securitylog.Store{Pool: a.pool, Now: a.clock.Now},
 		Now:      a.clock.Now, Log: a.logger,
 		PublicURL: a.cfg.PublicURL, Insecure: a.cfg.Dev, HashKey: addressKey,
-		Dev: a.dev(),
+		Reactions: lookedAfter{a.reacting.engine},
+		Dev:       a.dev(),
 	}, nil
 }
 
