@@ -140,6 +140,7 @@ type Account struct {
 	signedIn   bool // ever
 	challenge  challenge
 	codes      []time.Time // expiries of codes, the last CodesMax
+	external   []External  // that the person may sign in by, at most one of a provider
 }
 
 type status uint8
@@ -203,6 +204,12 @@ func (a Account) decide(cmd AccountCommand) ([]AccountEvent, error) {
 		return a.signIn(cmd)
 	case AcceptCode:
 		return a.acceptCode(cmd)
+	case ConnectExternal:
+		return a.connect(cmd)
+	case DisconnectExternal:
+		return a.disconnect(cmd)
+	case SignInExternally:
+		return a.signInExternally(cmd)
 	case EndSessions:
 		if !a.Active() {
 			return nil, ErrNoAccount
@@ -368,6 +375,10 @@ func (a Account) evolve(e AccountEvent) Account {
 		a.challenge.used = true
 	case SignedIn:
 		a.signedIn = true
+	case ExternalLoginConnected:
+		a.external = append(slices.Clip(a.external), External{Provider: e.Provider, Issuer: e.Issuer, Subject: e.Subject})
+	case ExternalLoginDisconnected:
+		a.external = slices.DeleteFunc(slices.Clone(a.external), func(x External) bool { return x.Provider == e.Provider })
 	case SessionsEnded:
 		a.generation = e.Generation
 	}

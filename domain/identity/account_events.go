@@ -22,6 +22,8 @@ var Events = []domain.Definition{
 	domain.Define[LoginCodeAccepted](),
 	domain.Define[SignedIn](),
 	domain.Define[SessionsEnded](),
+	domain.Define[ExternalLoginConnected](),
+	domain.Define[ExternalLoginDisconnected](),
 	domain.Define[UserImportStarted](),
 	domain.Define[UserRowsTaken](),
 }
