@@ -42,6 +42,7 @@ type API struct {
 	Views    *projections.DB
 	Engine   *projections.Engine // for operators
 
+	Proofs    Proofs
 	Reactions Reactions // nil: nothing follows from events here, and nobody looks after it
 
 	Who      Who

@@ -17,4 +17,5 @@ func (a *API) routes() {
 	a.selfRoutes()
 	a.analyticsRoutes()
 	a.auditRoutes()
+	a.proofRoutes()
 }

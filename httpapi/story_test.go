@@ -23,6 +23,7 @@ import (
 	"zurnals/internal/clock"
 	"zurnals/internal/credentials"
 	"zurnals/internal/pgtest"
+	"zurnals/internal/proof"
 	"zurnals/internal/securitylog"
 	"zurnals/internal/sessions"
 	"zurnals/projections"
@@ -48,6 +49,7 @@ type story struct {
 	api      *API
 	handler  http.Handler
 	output   *locked // what the server has logged
+	seal     func()  // signs the log as it is; there is no other sealing in a story
 
 	names  map[string]string
 	tokens map[string]string // of sessions, by the name of the person
@@ -75,7 +77,11 @@ func newStory(t *testing.T, views ...projections.Any) *story {
 		projections.Options{Now: s.clock.Now, Logger: logger, Partial: true}, views...)
 	s.must(err)
 	s.background(s.engine.Run)
+	sealer, err := proof.Open(ctx, proof.Config{Pool: pool, Log: s.log, Keys: s.keys, Now: s.clock.Now, Logger: logger})
+	s.must(err)
+	s.seal = func() { s.t.Helper(); _, err := sealer.Seal(s.t.Context()); s.must(err) }
 	s.api = &API{
+		Proofs: sealer,
 		Commands: s.commands, Views: s.engine.DB(), Engine: s.engine, Who: s.commands, Learners: s.commands,
 		Sessions: &sessions.Store{Pool: pool, Now: s.clock.Now}, Security: &securitylog.Store{Pool: pool, Now: s.clock.Now},
 		Now: s.clock.Now, Log: logger, PublicURL: "https://zurnals.example", HashKey: make([]byte, 32),
