@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"zurnals/domain"
 	"zurnals/domain/identity"
@@ -91,7 +92,7 @@ func (w *Mailer) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 	var dropped *obsolete
 	switch {
 	case err == nil:
-		w.delivered(ctx, job.Args, stream)
+		w.delivered(ctx, job, stream)
 	case errors.As(err, &never):
 		if err := w.undelivered(ctx, job.Args, stream, never.Reason); err != nil {
 			return err
@@ -281,11 +282,21 @@ func (w *Mailer) undelivered(ctx context.Context, args MailArgs, stream, reason 
 	return err
 }
 
-// delivered forgets older letters to the same person that were given up: the
-// address works, or there is another one.
-func (w *Mailer) delivered(ctx context.Context, args MailArgs, stream string) {
-	if _, err := w.Pool.Exec(ctx, `DELETE FROM reaction.undelivered WHERE stream = $1 AND position < $2`, stream, args.Position); err != nil {
-		slog.WarnContext(ctx, "letters that were given up before are still shown", "err", err) // the letter is sent: no second one for this
+// delivered notes at once that a letter is sent: river by itself notes it a
+// moment later, with others, and a server that is killed meanwhile would have
+// all of them sent again. It also forgets older letters to the same person that
+// were given up: the address works by now, or there is another one.
+func (w *Mailer) delivered(ctx context.Context, job *river.Job[MailArgs], stream string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `DELETE FROM reaction.undelivered WHERE stream = $1 AND position < $2`, stream, job.Args.Position); err != nil {
+			return err
+		}
+		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
+		return err
+	}); err != nil {
+		slog.WarnContext(ctx, "a letter was sent, which could not be noted at once", "job", job.ID, "err", err) // river will
 	}
 }
 

@@ -2,9 +2,12 @@ package reactions_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +29,13 @@ import (
 
 // The database server of a bare `go test` lives as long as the process.
 func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" { // started by a test, to be killed
+		if err := child(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("zurnals/internal/embedpg.(*Server).runOnce"),
 		goleak.IgnoreAnyFunction("zurnals/internal/embedpg.(*Server).runOnce.func1"))
 }
@@ -33,25 +43,36 @@ func TestMain(m *testing.M) {
 // operator looks after the reactions, on the command line.
 var operator = access.System("test")
 
+// monday is when these tests happen.
+var monday = time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC)
+
 // A world is a log on a database of its own, and a clock that stands still on
 // Monday 1 September 2025, 8:00 in Riga, until it is moved.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	db   *pgtest.DB
 	pool *pgxpool.Pool
 	keys *eventstore.PostgresKeys
 	log  *eventstore.Postgres
 
+	master string // as in the environment of another process
+
 	mu  sync.Mutex
 	now time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	db := pgtest.New(t)
-	w := &world{t: t, db: db, pool: db.Pool(t, embedpg.App, 16), now: time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC)}
-	var err error
-	if w.keys, err = eventstore.OpenKeys(t.Context(), w.pool, w.Now, eventstore.NewMaster()); err != nil {
+	w := &world{t: t, db: db, pool: db.Pool(t, embedpg.App, 16), now: monday}
+	key := make([]byte, 32)
+	rand.Read(key)
+	w.master = base64.StdEncoding.EncodeToString(key)
+	master, err := eventstore.LoadMaster(w.master, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.keys, err = eventstore.OpenKeys(t.Context(), w.pool, w.Now, master); err != nil {
 		t.Fatal(err)
 	}
 	if w.log, err = eventstore.Open(t.Context(), w.pool, w.Now, w.keys); err != nil {

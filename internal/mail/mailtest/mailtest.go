@@ -94,6 +94,13 @@ func (p *PostOffice) Letters() []Taken {
 	return append([]Taken(nil), p.taken...)
 }
 
+// Taken returns how many letters were taken so far.
+func (p *PostOffice) Taken() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.taken)
+}
+
 func (p *PostOffice) says() Answers {
 	p.mu.Lock()
 	defer p.mu.Unlock()
