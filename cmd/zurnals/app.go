@@ -21,6 +21,7 @@ import (
 	"zurnals/internal/credentials"
 	"zurnals/internal/embedpg"
 	"zurnals/internal/metrics"
+	"zurnals/internal/proof"
 	"zurnals/migrations"
 	"zurnals/projections"
 )
@@ -42,6 +43,7 @@ type app struct {
 	commands *commands.Commands
 	engine   *projections.Engine
 	reacting reacting // of a server only
+	sealer   *proof.Sealer
 
 	background sync.WaitGroup
 	stopLog    context.CancelFunc

@@ -33,6 +33,7 @@ func (a *app) checks() []httpapi.Check {
 		{Name: "roles", Check: a.checkRoles},
 		{Name: "disk", Check: func(context.Context) (string, error) { return checkDisk(a.cfg.DataDir) }},
 		{Name: "clock", Check: a.checkClock},
+		{Name: "proof", Check: a.checkProof},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"zurnals/internal/embedpg"
 )
@@ -46,9 +47,15 @@ type Config struct {
 	// LoginCode says when a sign-in by password needs a mailed code too:
 	// first_only or always (C-04).
 	LoginCode string
+	// Auditors are the addresses that checkpoints of the log are mailed to, with
+	// commas between them, and AuditorsEvery how often at most: what was done to
+	// the log before a mail can be proven by it.
+	Auditors, AuditorsEvery string
 	// Dev serves /dev/mail, /dev/clock and /dev/jobs/run; only on a loopback
 	// address.
 	Dev bool
+
+	auditorsEvery time.Duration // read by check
 }
 
 // A setting ties one field of Config to its flag and environment variable.
@@ -69,6 +76,8 @@ var settings = []setting{
 	{flag: "smtp", env: "ZURNALS_SMTP", doc: "smtp://user:password@host:port or smtps://…", text: func(c *Config) *string { return &c.SMTP }},
 	{flag: "mail-from", env: "ZURNALS_MAIL_FROM", fallback: "zurnals@localhost", doc: "sender of all mail", text: func(c *Config) *string { return &c.MailFrom }},
 	{flag: "login-code", env: "ZURNALS_LOGIN_CODE", fallback: "first_only", doc: "mailed code at sign-in: first_only or always", text: func(c *Config) *string { return &c.LoginCode }},
+	{flag: "auditors", env: "ZURNALS_AUDITORS", doc: "addresses that checkpoints of the log are mailed to, with commas", text: func(c *Config) *string { return &c.Auditors }},
+	{flag: "auditors-every", env: "ZURNALS_AUDITORS_EVERY", fallback: "1m", doc: "how often at most a checkpoint is mailed, such as 1h", text: func(c *Config) *string { return &c.AuditorsEvery }},
 	{flag: "dev", env: "ZURNALS_DEV", doc: "serve /dev/mail, /dev/clock, /dev/jobs/run (loopback only)", yes: func(c *Config) *bool { return &c.Dev }},
 }
 
@@ -135,6 +144,15 @@ func (c *Config) check() error {
 	}
 	if c.LoginCode != "first_only" && c.LoginCode != "always" {
 		say("login-code", "%q is neither first_only nor always", c.LoginCode)
+	}
+	for _, address := range addresses(c.Auditors) {
+		if a, err := mail.ParseAddress(address); err != nil || a.Address != address {
+			say("auditors", "%q is not an address", address)
+		}
+	}
+	var err error
+	if c.auditorsEvery, err = time.ParseDuration(c.AuditorsEvery); err != nil || c.auditorsEvery < time.Minute {
+		say("auditors-every", "%q is not a duration of a minute or more", c.AuditorsEvery)
 	}
 	return errors.Join(wrong...)
 }

@@ -42,6 +42,10 @@ func subcommands() []subcommand {
 		{"reactions parked", "[<name>]", "what follows from events: how far it is, what was put aside, what became of that", parkedReactions},
 		{"reactions replay", "<name> <position>", "handle an event that was put aside", replayReaction},
 		{"reactions skip", "<name> <position> -reason …", "give up an event that was put aside", skipReaction},
+		{"audit key", "", "the public key that checkpoints of the log are verified with", auditKey},
+		{"audit export", "<file>", "write the log and its newest checkpoint to a file, all columns, sealed data stays sealed", auditExport},
+		{"audit prove", "<position> | -from <size> [-to <size>]", "prove that an event is in the log, or that the log continues an earlier one", auditProve},
+		{"audit verify", "<file> -key <public key> [-against <checkpoints>]", "verify an export or a proof; needs no database", auditVerify},
 		{"settings", "", "every setting with its environment variable and default", func(_ context.Context, _ []string, out io.Writer) error {
 			printSettings(out)
 			return nil
@@ -97,6 +101,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // parse reads the flags of a subcommand into cfg and checks the settings. The
 // words that are not flags are returned; flags may stand on both sides of them.
 func parse(cfg *Config, flags *flag.FlagSet, args []string) (words []string, err error) {
+	if words, err = flagsAndWords(flags, args); err != nil {
+		return nil, err
+	}
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("%w: settings:\n%w", errUsage, err)
+	}
+	return words, nil
+}
+
+// flagsAndWords sets the flags and returns the words between them.
+func flagsAndWords(flags *flag.FlagSet, args []string) (words []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
@@ -105,14 +120,10 @@ func parse(cfg *Config, flags *flag.FlagSet, args []string) (words []string, err
 			return nil, fmt.Errorf("%w: %w", errUsage, err)
 		}
 		if flags.NArg() == 0 {
-			break
+			return words, nil
 		}
 		words, args = append(words, flags.Arg(0)), flags.Args()[1:]
 	}
-	if err := cfg.check(); err != nil {
-		return nil, fmt.Errorf("%w: settings:\n%w", errUsage, err)
-	}
-	return words, nil
 }
 
 // newLogger returns the logger of the server: one line of JSON an entry.

@@ -17,6 +17,7 @@ import (
 type reacting struct {
 	engine  *reactions.Engine
 	mailbox *mail.Mailbox // of a development server
+	sender  reactions.Sender
 }
 
 // openReactions prepares the reactions. What happens from now on is mailed.
@@ -37,6 +38,7 @@ func (a *app) openReactions(ctx context.Context) error {
 	case !a.cfg.Dev:
 		return fmt.Errorf("%w: settings:\n-smtp: is needed to send mail, except with -dev", errUsage)
 	}
+	a.reacting.sender = mailer.Sender
 	workers := river.NewWorkers()
 	river.AddWorker(workers, mailer)
 	engine, err := reactions.Open(ctx, reactions.Config{

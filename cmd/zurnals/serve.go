@@ -55,6 +55,9 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	if err := a.openReactions(ctx); err != nil {
 		return err
 	}
+	if err := a.openProof(ctx, a.checkpointMail()); err != nil {
+		return err
+	}
 	api, err := a.api(ctx)
 	if err != nil {
 		return err
@@ -74,6 +77,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	})
 	workers.Go(func() { a.react(working) })
 	workers.Go(func() { a.sweep(working) })
+	workers.Go(func() { a.seal(working) })
 
 	servers := []*http.Server{httpapi.Server(cfg.Addr, api.Handler()), httpapi.Server(cfg.PrivateAddr, ops.Handler())}
 	failed := make(chan error, len(servers))
@@ -133,6 +137,7 @@ func (a *app) api(ctx context.Context) (*httpapi.API, error) {
 		Security: &securitylog.Store{Pool: a.pool, Now: a.clock.Now},
 		Now:      a.clock.Now, Log: a.logger,
 		PublicURL: a.cfg.PublicURL, Insecure: a.cfg.Dev, HashKey: addressKey,
+		Proofs:    a.sealer,
 		Reactions: lookedAfter{a.reacting.engine},
 		Dev:       a.dev(),
 	}, nil

@@ -117,8 +117,11 @@ func (s *Sealer) attempt(ctx context.Context, now time.Time) {
 	bounded, cancel := context.WithTimeout(ctx, 10*every) // a first seal of a large log takes its time
 	defer cancel()
 	_, err := s.Seal(bounded)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return
+	case errors.Is(err, ErrNotSealed): // nothing has happened yet
+		err = nil
 	}
 	s.state.Lock()
 	s.tried, s.err = now, err
