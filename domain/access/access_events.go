@@ -12,6 +12,7 @@ var Events = []domain.Definition{
 	domain.Define[RoleTaken](),
 	domain.Define[AdministratorAdded](),
 	domain.Define[AdministratorRemoved](),
+	domain.Define[AdministratorsGone](),
 }
 
 // An AssignmentEvent is something that has happened to where somebody works and
@@ -77,6 +78,13 @@ type (
 		School  domain.SchoolID  `json:"school_id"`
 		Account domain.AccountID `json:"account_id"`
 	}
+
+	// AdministratorsGone says that a school is without administrator, because
+	// the last one has deleted the account. The municipality is told.
+	AdministratorsGone struct {
+		Municipality domain.MunicipalityID `json:"municipality_id"`
+		School       domain.SchoolID       `json:"school_id"`
+	}
 )
 
 func (MembershipStarted) EventType() string    { return "access.membership_started" }
@@ -85,6 +93,7 @@ func (RoleGiven) EventType() string            { return "access.role_given" }
 func (RoleTaken) EventType() string            { return "access.role_taken" }
 func (AdministratorAdded) EventType() string   { return "access.administrator_added" }
 func (AdministratorRemoved) EventType() string { return "access.administrator_removed" }
+func (AdministratorsGone) EventType() string   { return "access.administrators_gone" }
 
 func (MembershipStarted) assignment()       {}
 func (MembershipEnded) assignment()         {}
@@ -92,3 +101,4 @@ func (RoleGiven) assignment()               {}
 func (RoleTaken) assignment()               {}
 func (AdministratorAdded) administrator()   {}
 func (AdministratorRemoved) administrator() {}
+func (AdministratorsGone) administrator()   {}

@@ -22,10 +22,14 @@ type (
 		Account domain.AccountID
 	}
 
-	// RemoveAdministrator no longer counts somebody as administrator.
+	// RemoveAdministrator no longer counts somebody as administrator. Gone says
+	// that the account is deleted: then the last one may go too, because the
+	// right to be forgotten prevails (S-10).
 	RemoveAdministrator struct {
-		School  domain.SchoolID
-		Account domain.AccountID
+		Municipality domain.MunicipalityID
+		School       domain.SchoolID
+		Account      domain.AccountID
+		Gone         bool
 	}
 )
 
@@ -59,10 +63,14 @@ func (l AdministratorList) decide(cmd AdministratorCommand) ([]AdministratorEven
 		switch {
 		case !slices.Contains(l.accounts, cmd.Account):
 			return nil, nil
-		case len(l.accounts) == 1:
+		case len(l.accounts) == 1 && !cmd.Gone:
 			return nil, ErrLastAdministrator
 		}
-		return []AdministratorEvent{AdministratorRemoved{School: cmd.School, Account: cmd.Account}}, nil
+		events := []AdministratorEvent{AdministratorRemoved{School: cmd.School, Account: cmd.Account}}
+		if len(l.accounts) == 1 {
+			events = append(events, AdministratorsGone{Municipality: cmd.Municipality, School: cmd.School})
+		}
+		return events, nil
 	}
 	return nil, fmt.Errorf("access: no decision on %T", cmd)
 }

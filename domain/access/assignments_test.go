@@ -186,3 +186,16 @@ func TestLastAdministratorStays(t *testing.T) {
 		When(access.RemoveAdministrator{School: school.School, Account: admin}).
 		ThenRefused(t, access.ErrLastAdministrator)
 }
+
+// Who deletes the account may go although last: the municipality is told.
+func TestTheLastAdministratorMayBeForgotten(t *testing.T) {
+	trace.Covers(t, "C20")
+	added := access.AdministratorAdded{School: school.School, Account: laura}
+	another := access.AdministratorAdded{School: school.School, Account: admin}
+	removed := access.AdministratorRemoved{School: school.School, Account: laura}
+	gone := access.RemoveAdministrator{Municipality: school.Municipality, School: school.School, Account: laura, Gone: true}
+	givenAdministrators(added, another).When(gone).Then(t, removed)
+	givenAdministrators(added).When(gone).
+		Then(t, removed, access.AdministratorsGone{Municipality: school.Municipality, School: school.School})
+	givenAdministrators(another).When(gone).Then(t)
+}

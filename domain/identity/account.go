@@ -140,6 +140,14 @@ type Account struct {
 	signedIn   bool // ever
 	challenge  challenge
 	codes      []time.Time // expiries of codes, the last CodesMax
+	givenName  string
+	familyName string
+	edition    int // of name and address, for two who edit them
+	language   Language
+	change     change      // of the address
+	changes    []time.Time // expiries of changes, the last ChangesMax
+	reset      reset       // of the password
+	resets     []time.Time // expiries of resets, the last ResetsMax
 	external   []External  // that the person may sign in by, at most one of a provider
 }
 
@@ -150,6 +158,7 @@ const (
 	invited
 	confirmed
 	withdrawn
+	deleted
 )
 
 type challenge struct {
@@ -210,6 +219,32 @@ func (a Account) decide(cmd AccountCommand) ([]AccountEvent, error) {
 		return a.disconnect(cmd)
 	case SignInExternally:
 		return a.signInExternally(cmd)
+	case CorrectEmail:
+		return a.correctEmail(cmd)
+	case StartEmailChange:
+		return a.startChange(cmd)
+	case GiveEmail:
+		return a.giveEmail(cmd)
+	case RecoverEmail:
+		return a.recoverEmail(cmd)
+	case ConfirmEmail:
+		return a.confirmEmail(cmd)
+	case StopEmailChange:
+		return a.stopChange(cmd)
+	case ChangeNames:
+		return a.changeNames(cmd)
+	case ChooseLanguage:
+		return a.chooseLanguage(cmd)
+	case ChangePassword:
+		return a.changePassword(cmd)
+	case AskPasswordReset:
+		return a.askReset(cmd)
+	case ResetPassword:
+		return a.resetPassword(cmd)
+	case Reauthenticate:
+		return a.reauthenticate(cmd)
+	case DeleteAccount:
+		return a.delete(cmd)
 	case EndSessions:
 		if !a.Active() {
 			return nil, ErrNoAccount
@@ -268,7 +303,7 @@ func (a Account) resend(cmd ResendInvitation) ([]AccountEvent, error) {
 
 func (a Account) withdraw(cmd WithdrawInvitation) ([]AccountEvent, error) {
 	switch a.status {
-	case none:
+	case none, deleted:
 		return nil, ErrNoAccount
 	case confirmed:
 		return nil, ErrConfirmed
@@ -281,7 +316,7 @@ func (a Account) withdraw(cmd WithdrawInvitation) ([]AccountEvent, error) {
 // CheckLink returns nil if the link of an invitation works at a moment.
 func (a Account) CheckLink(invitation domain.InvitationID, at time.Time) error {
 	switch {
-	case a.status == none:
+	case a.status == none, a.status == deleted:
 		return ErrNoAccount
 	case a.status == withdrawn:
 		return ErrLinkWithdrawn
@@ -359,6 +394,7 @@ func (a Account) evolve(e AccountEvent) Account {
 	switch e := e.(type) {
 	case UserInvited:
 		a.status, a.email, a.code = invited, e.Email, e.PersonalCode
+		a.givenName, a.familyName, a.edition = e.GivenName, e.FamilyName, 1
 		a.invitation, a.expires = e.Invitation, e.LinkExpiresAt
 	case InvitationResent:
 		a.invitation, a.expires = e.Invitation, e.LinkExpiresAt
@@ -381,6 +417,10 @@ func (a Account) evolve(e AccountEvent) Account {
 		a.external = slices.DeleteFunc(slices.Clone(a.external), func(x External) bool { return x.Provider == e.Provider })
 	case SessionsEnded:
 		a.generation = e.Generation
+	case EmailCorrected, EmailChangeStarted, EmailGiven, EmailRecoveryStarted, EmailChangeReplaced, EmailChangeStopped, EmailChanged:
+		return a.evolveEmail(e)
+	case NamesChanged, LanguageChosen, PasswordChanged, PasswordResetAsked, PasswordReset, Reauthenticated, AccountDeleted:
+		return a.evolveOwn(e)
 	}
 	return a
 }
