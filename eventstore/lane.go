@@ -28,8 +28,8 @@ type verdict struct {
 	known  bool // the command was done before: ask the log for the answer
 }
 
-func (p *Postgres) newPending(ctx context.Context, r Request) *pending {
-	a := &pending{ctx: ctx, req: &r, done: make(chan verdict, 1)}
+func (p *Postgres) newPending(ctx context.Context, r *Request) *pending {
+	a := &pending{ctx: ctx, req: r, done: make(chan verdict, 1)}
 	for _, w := range r.Writes {
 		a.events += len(w.Events)
 		for _, e := range w.Events {

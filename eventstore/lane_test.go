@@ -37,7 +37,7 @@ func asks(texts ...string) (waiting []*pending) {
 				r.Command = id(name)
 			}
 		}
-		waiting = append(waiting, new(Postgres).newPending(context.Background(), r))
+		waiting = append(waiting, new(Postgres).newPending(context.Background(), &r))
 	}
 	return waiting
 }

@@ -85,17 +85,27 @@ func (p *Postgres) finish() { p.once.Do(func() { close(p.stopped) }) }
 
 // Append implements Log.
 func (p *Postgres) Append(ctx context.Context, r Request) (Result, error) {
-	if err := r.Check(); err != nil {
-		return Result{}, fmt.Errorf("append: %w", err)
+	return p.begin(ctx, &r)()
+}
+
+// begin puts an append into the queue of the lane and returns what waits for
+// its answer. Those of one goroutine are served in its order as far as they
+// touch the same things.
+func (p *Postgres) begin(ctx context.Context, r *Request) (answer func() (Result, error)) {
+	fail := func(err error) func() (Result, error) {
+		return func() (Result, error) { return Result{}, err }
 	}
-	if err := checkSeals(ctx, p.keys, &r); err != nil {
-		return Result{}, fmt.Errorf("append: %w", err)
+	if err := r.Check(); err != nil {
+		return fail(fmt.Errorf("append: %w", err))
+	}
+	if err := checkSeals(ctx, p.keys, r); err != nil {
+		return fail(fmt.Errorf("append: %w", err))
 	}
 	own := r.Command == uuid.Nil // nobody else knows the id: finding it means it was us
 	if own {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return Result{}, fmt.Errorf("append: %w", err)
+			return fail(fmt.Errorf("append: %w", err))
 		}
 		r.Command = id
 	}
@@ -103,15 +113,20 @@ func (p *Postgres) Append(ctx context.Context, r Request) (Result, error) {
 	select {
 	case p.queue <- a:
 	case <-ctx.Done():
-		return Result{}, context.Cause(ctx)
+		return fail(context.Cause(ctx))
 	case <-p.stopped:
-		return Result{}, fmt.Errorf("append: %w: closed", ErrUnavailable)
+		return fail(fmt.Errorf("append: %w: closed", ErrUnavailable))
 	}
+	return func() (Result, error) { return p.answer(a, own) }
+}
+
+// answer waits for what became of an append.
+func (p *Postgres) answer(a *pending, own bool) (Result, error) {
 	var v verdict
 	select {
 	case v = <-a.done:
-	case <-ctx.Done():
-		return Result{}, context.Cause(ctx)
+	case <-a.ctx.Done():
+		return Result{}, context.Cause(a.ctx)
 	case <-p.stopped:
 		select {
 		case v = <-a.done:
@@ -119,11 +134,11 @@ func (p *Postgres) Append(ctx context.Context, r Request) (Result, error) {
 			return Result{}, fmt.Errorf("append: %w: closed", ErrUnavailable)
 		}
 	}
-	if len(r.Erase) > 0 {
-		p.keys.forget(r.Erase)
+	if len(a.req.Erase) > 0 {
+		p.keys.forget(a.req.Erase)
 	}
 	if v.known {
-		return p.again(ctx, &r, own)
+		return p.again(a.ctx, a.req, own)
 	}
 	return v.result, v.err
 }
