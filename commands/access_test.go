@@ -158,7 +158,7 @@ func TestNoSelfPromotion(t *testing.T) {
 	})
 	w.refused(access.ErrForbidden, func() error { return give(friend, access.SchoolAdmin, w.at(w.school)) })
 	w.refused(access.ErrElsewhere, func() error { return give(friend, access.SupportStaff, w.at(w.other)) })
-	w.refused(access.ErrElsewhere, func() error { return give(friend, access.PlatformAdmin, access.Scope{}) })
+	w.refused(access.ErrForbidden, func() error { return give(friend, access.PlatformAdmin, access.Scope{}) })
 	w.must(give(friend, access.SupportStaff, w.at(w.school)))
 }
 

@@ -147,7 +147,7 @@ func TestReadingIsRecorded(t *testing.T) {
 		})
 	}
 	w.refused(access.ErrForbidden, func() error { _, err := w.LogHistory(t.Context(), auditor(here), commands.HistoryPage{}); return err })
-	w.refused(access.ErrElsewhere, func() error {
+	w.refused(access.ErrForbidden, func() error {
 		_, err := w.StreamHistory(t.Context(), auditor(here), "school-"+w.school.String(), commands.HistoryPage{})
 		return err
 	})

@@ -78,6 +78,9 @@ func (c *Commands) InviteUser(ctx context.Context, by access.Actor, cmd InviteUs
 	if err != nil {
 		return Admitted{}, err
 	}
+	if err := by.Allow(access.At(access.ManageUsers, place)); err != nil {
+		return Admitted{}, err // whoever may not is told nothing else
+	}
 	person, err := identity.ParsePerson(cmd.GivenName, cmd.FamilyName, cmd.PersonalCode, cmd.Email)
 	if err != nil {
 		return Admitted{}, err

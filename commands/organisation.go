@@ -132,14 +132,18 @@ func (c *Commands) Municipality(ctx context.Context, by access.Actor, id domain.
 	if err != nil {
 		return organisation.Municipality{}, err
 	}
-	return look(ctx, c, by, access.At(access.SeeSchool, place), organisation.Municipalities, id)
+	return look(ctx, c, by, access.At(access.SeeMunicipality, place), organisation.Municipalities, id)
 }
 
-// School returns what is known of a school.
+// School returns what is known of a school. Who has a role in a class of it
+// may know too.
 func (c *Commands) School(ctx context.Context, by access.Actor, id domain.SchoolID) (organisation.School, error) {
 	place, err := c.SchoolScope(ctx, id)
 	if err != nil {
 		return organisation.School{}, err
+	}
+	if by.Active.Scope.School == id {
+		place.Class = by.Active.Scope.Class
 	}
 	return look(ctx, c, by, access.At(access.SeeSchool, place), organisation.Schools, id)
 }

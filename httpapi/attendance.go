@@ -180,6 +180,9 @@ func (a *API) changeRegister(ctx context.Context, by access.Actor, in *changeReg
 	if err != nil {
 		return nil, err
 	}
+	if err := by.Allow(access.At(access.ManageRegister, place)); err != nil {
+		return nil, err // before a version is asked for
+	}
 	version, err := ifMatch(in.IfMatch)
 	if err != nil {
 		return nil, err

@@ -142,9 +142,12 @@ type putMarksIn struct {
 }
 
 func (a *API) putMarks(ctx context.Context, by access.Actor, in *putMarksIn) (*none, error) {
-	lesson, err := domain.ParseID[domain.LessonID](in.Session)
+	lesson, place, err := a.lesson(ctx, in.Session)
 	if err != nil {
 		return nil, err
+	}
+	if err := by.Allow(access.At(access.TakeAttendance, place)); err != nil {
+		return nil, err // before a version is asked for
 	}
 	version, err := ifMatch(in.IfMatch)
 	if err != nil {

@@ -20,11 +20,11 @@ func (a *API) organisationRoutes() {
 		summary: "Make a municipality known",
 	}, a.registerMunicipality)
 	handle(a, route{
-		id: "list-municipalities", method: "GET", path: "/municipalities", tag: tag, permission: access.SeeSchool,
+		id: "list-municipalities", method: "GET", path: "/municipalities", tag: tag, permission: access.SeeMunicipality,
 		summary: "Municipalities, in the order of the Latvian alphabet", about: "A role held in a municipality sees that one.",
 	}, a.listMunicipalities)
 	handle(a, route{
-		id: "get-municipality", method: "GET", path: "/municipalities/{municipality}", tag: tag, permission: access.SeeSchool,
+		id: "get-municipality", method: "GET", path: "/municipalities/{municipality}", tag: tag, permission: access.SeeMunicipality,
 		summary: "One municipality",
 	}, a.getMunicipality)
 	handle(a, route{
@@ -32,7 +32,7 @@ func (a *API) organisationRoutes() {
 		summary: "Make a school of a municipality known",
 	}, a.registerSchool)
 	handle(a, route{
-		id: "list-schools", method: "GET", path: "/municipalities/{municipality}/schools", tag: tag, permission: access.SeeSchool,
+		id: "list-schools", method: "GET", path: "/municipalities/{municipality}/schools", tag: tag, permission: access.SeeMunicipality,
 		summary: "Schools of a municipality, in the order of the Latvian alphabet",
 	}, a.listSchools)
 	handle(a, route{

@@ -78,13 +78,13 @@ func TestAnOperatorSettlesWhatWasPutAside(t *testing.T) {
 	s.names["laura"] = laura.String()
 
 	s.tell(
-		step{as: "admin", ask: "GET /ops/reactions/letters/parked", status: 404, code: "access.not_found"},
+		step{as: "admin", ask: "GET /ops/reactions/letters/parked", status: 403, code: "access.forbidden"},
 		step{as: "platform", ask: "GET /ops/reactions", status: 200, has: []string{`"name":"letters"`, `"parked":2`}},
 		step{as: "platform", ask: "GET /ops/reactions/letters/parked", status: 200, has: []string{`"position":1,"reason":"too difficult","at":"2025-09-01T`, `"position":2`}},
 		step{as: "platform", ask: "GET /ops/reactions/nothing/parked", status: 404, code: "reaction.unknown"},
 		step{as: "platform", ask: "POST /ops/reactions/letters/skip", body: `{"position":1,"reason":" "}`, status: 422, code: "text.missing", fields: []string{"reason"}},
 		step{as: "platform", ask: "POST /ops/reactions/letters/skip", body: `{"position":1}`, status: 422, code: "http.invalid"},
-		step{as: "admin", ask: "POST /ops/reactions/letters/skip", body: `{"position":1,"reason":"mine"}`, status: 404, code: "access.not_found"},
+		step{as: "admin", ask: "POST /ops/reactions/letters/skip", body: `{"position":1,"reason":"mine"}`, status: 403, code: "access.forbidden"},
 		step{as: "platform", ask: "POST /ops/reactions/letters/skip", body: `{"position":1,"reason":"the address is of nobody"}`, status: 204},
 		step{as: "platform", ask: "POST /ops/reactions/letters/skip", body: `{"position":1,"reason":"again"}`, status: 404, code: "reaction.not_parked"},
 		step{as: "platform", ask: "POST /ops/reactions/letters/replay", body: `{"position":2}`, status: 204},

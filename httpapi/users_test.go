@@ -67,7 +67,7 @@ func TestFieldsOfAUserAreChecked(t *testing.T) {
 		{"two addresses", user("L", good, "a@b.lv,c@d.lv"), "identity.email", []string{"email"}},
 		{"all wrong", user("", "1", "x"), "request.fields", []string{"given_name", "personal_code", "email"}},
 		{"unknown field", `{"name":"L"}`, "http.invalid", nil},
-		{"unknown role", strings.Replace(laura, "emu.class_teacher", "emu.headmaster", 1), "access.forbidden", nil},
+		{"unknown role", strings.Replace(laura, "emu.class_teacher", "emu.headmaster", 1), "access.role_unknown", []string{"role"}},
 		{"role without class", strings.Replace(laura, `,"class_id":"{class}"`, "", 1), "access.scope", []string{"role"}},
 		{"class of another school", strings.Replace(laura, "{class}", "{elsewhere_class}", 1), "access.not_found", nil},
 		{"no such class", strings.Replace(laura, "{class}", notHere, 1), "access.not_found", nil},
@@ -205,7 +205,7 @@ func TestSchoolsAndClassesAreMade(t *testing.T) {
 	s.tell(
 		step{as: "platform", ask: "POST /municipalities", body: `{"name":"Jaunais  novads"}`, status: 201, keep: "new", events: "organisation.municipality_registered"},
 		step{as: "platform", ask: "POST /municipalities", body: `{"name":"JAUNAIS novads"}`, status: 409, code: "organisation.municipality_exists", fields: []string{"name"}},
-		step{as: "town", ask: "POST /municipalities", body: `{"name":"Cits"}`, status: 404, code: "access.not_found"},
+		step{as: "town", ask: "POST /municipalities", body: `{"name":"Cits"}`, status: 403, code: "access.forbidden"},
 		step{as: "platform", ask: "GET /municipalities?q=JAUNAIS", status: 200, has: []string{`"name":"Jaunais novads"`}, hasNot: []string{"Parauga"}},
 		step{as: "town", ask: "GET /municipalities", status: 200, has: []string{"Parauga"}, hasNot: []string{"Jaunais"}},
 		step{as: "town", ask: "GET /municipalities/{new}", status: 404, code: "access.not_found"},

@@ -42,8 +42,11 @@ func (s Scope) covers(p Scope) bool {
 
 // sees says whether somebody with a role at s may know that p exists: it lies
 // in the same school, or for those of a municipality in the same municipality.
+// The installation is no secret: who may not look after it is told so.
 func (s Scope) sees(p Scope) bool {
 	switch {
+	case p == Scope{}:
+		return true
 	case !s.School.IsZero():
 		return s.School == p.School || p.School.IsZero() && s.Municipality == p.Municipality
 	case !s.Municipality.IsZero():

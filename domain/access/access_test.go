@@ -29,14 +29,14 @@ func TestHowFarARoleReaches(t *testing.T) {
 	}{
 		{access.ClassTeacher, class6a, map[access.Scope]error{
 			class6a: nil, class7b: access.ErrForbidden, school: access.ErrForbidden, other: access.ErrElsewhere, parauga: access.ErrForbidden,
-			elsewhere: access.ErrElsewhere,
+			elsewhere: access.ErrElsewhere, anywhere: access.ErrForbidden,
 		}},
 		{access.SchoolAdmin, school, map[access.Scope]error{
 			class6a: nil, class7b: nil, school: nil, other: access.ErrElsewhere, parauga: access.ErrForbidden,
-			citur: access.ErrElsewhere, anywhere: access.ErrElsewhere,
+			citur: access.ErrElsewhere, anywhere: access.ErrForbidden,
 		}},
 		{access.MunicipalityAdmin, parauga, map[access.Scope]error{
-			class6a: nil, school: nil, other: nil, parauga: nil, citur: access.ErrElsewhere, elsewhere: access.ErrElsewhere,
+			class6a: nil, school: nil, other: nil, parauga: nil, citur: access.ErrElsewhere, elsewhere: access.ErrElsewhere, anywhere: access.ErrForbidden,
 		}},
 		{access.PlatformAdmin, anywhere, map[access.Scope]error{
 			class6a: nil, school: nil, parauga: nil, elsewhere: nil, anywhere: nil,

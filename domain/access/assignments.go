@@ -92,15 +92,16 @@ func (r Role) fits(s Scope) bool {
 
 // ToGive returns what is needed to give the role at s, or to take it. The
 // administrator of a school gives the roles of the school, also to himself,
-// but not his own kind (C-12).
+// but not his own kind (C-12). Whoever may give any role is told of one that
+// there is not (ErrRole).
 func ToGive(r Role, s Scope) Need {
 	switch r {
-	case ClassTeacher, SchoolManagement, SupportStaff, Instructor:
-		return At(GiveSchoolRole, s)
 	case SchoolAdmin, MunicipalityAnalyst, MunicipalityAdmin:
 		return At(GiveAdminRole, s)
+	case PlatformAdmin, Auditor, Analyst:
+		return At(GivePlatformRole, s)
 	}
-	return At(GivePlatformRole, s)
+	return At(GiveSchoolRole, s)
 }
 
 // Held is where somebody works, and in which roles.
@@ -199,7 +200,10 @@ func (h Held) give(cmd GiveRole) ([]AssignmentEvent, error) {
 
 func (h Held) take(cmd TakeRole) ([]AssignmentEvent, error) {
 	place := cmd.Scope.Workplace()
-	if !h.WorksAt(place) {
+	switch {
+	case !slices.Contains(Assignable, cmd.Role):
+		return nil, ErrRole.In("role")
+	case !h.WorksAt(place):
 		return nil, ErrNotStaff
 	}
 	held, ok := h.Find(cmd.Role, cmd.Scope)

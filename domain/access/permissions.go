@@ -52,6 +52,7 @@ const (
 	CreateAdmin        Permission = "platform.create_admin"
 	ManageMunicipality Permission = "organisation.manage_municipalities"
 	ManageSchools      Permission = "organisation.manage_schools"
+	SeeMunicipality    Permission = "organisation.see_municipality"
 	SeeSchool          Permission = "organisation.see_school"
 	ManageClasses      Permission = "organisation.manage_classes"
 	SeeUsers           Permission = "users.see"
@@ -92,6 +93,7 @@ var may = map[Permission][]Role{
 	CreateAdmin:        {Operator},
 	ManageMunicipality: {PlatformAdmin, Operator},
 	ManageSchools:      {PlatformAdmin, MunicipalityAdmin, Operator},
+	SeeMunicipality:    {MunicipalityAdmin, MunicipalityAnalyst, PlatformAdmin, Operator},
 	SeeSchool:          {SchoolAdmin, ClassTeacher, SchoolManagement, SupportStaff, MunicipalityAdmin, MunicipalityAnalyst, PlatformAdmin, Operator},
 	ManageClasses:      {SchoolAdmin, MunicipalityAdmin, PlatformAdmin, Operator},
 	SeeUsers:           {SchoolAdmin, MunicipalityAdmin, PlatformAdmin},

@@ -100,7 +100,7 @@ func Municipalities(ctx context.Context, db *projections.DB, by access.Actor, pl
 	if err != nil {
 		return nil, "", projections.ErrCursor.In("query.cursor")
 	}
-	all, err = projections.Query(ctx, db, by, access.At(access.SeeSchool, place), []string{Projection.Name}, func(ctx context.Context, q *projections.Querier) ([]Municipality, error) {
+	all, err = projections.Query(ctx, db, by, access.At(access.SeeMunicipality, place), []string{Projection.Name}, func(ctx context.Context, q *projections.Querier) ([]Municipality, error) {
 		rows, err := q.Query(ctx, `SELECT municipality, name FROM {organisation}.municipality
 			WHERE search LIKE $1 AND ($2::uuid IS NULL OR municipality = $2)
 			  AND (NOT $3 OR (name COLLATE "lv-x-icu", municipality) > ($4, nullif($5, '')::uuid))
@@ -124,7 +124,7 @@ func Schools(ctx context.Context, db *projections.DB, by access.Actor, place acc
 	if err != nil {
 		return nil, "", projections.ErrCursor.In("query.cursor")
 	}
-	all, err = projections.Query(ctx, db, by, access.At(access.SeeSchool, place), []string{Projection.Name}, func(ctx context.Context, q *projections.Querier) ([]School, error) {
+	all, err = projections.Query(ctx, db, by, access.At(access.SeeMunicipality, place), []string{Projection.Name}, func(ctx context.Context, q *projections.Querier) ([]School, error) {
 		rows, err := q.Query(ctx, `SELECT school, name, municipality, source FROM {organisation}.school
 			WHERE municipality = $1 AND search LIKE $2
 			  AND (NOT $3 OR (name COLLATE "lv-x-icu", school) > ($4, nullif($5, '')::uuid))
