@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 
 	"zurnals/domain"
 	"zurnals/eventstore"
@@ -25,10 +26,22 @@ type Log interface {
 	Read(ctx context.Context, after, upto int64, want map[string]bool) ([]Event, error)
 }
 
+// A Source is a log as far as read models need it. An eventstore.Log is one.
+type Source interface {
+	Head(context.Context) (int64, error)
+	Changes() (head int64, moved <-chan struct{})
+	ReadAll(ctx context.Context, after, upto int64) iter.Seq2[eventstore.Event, error]
+}
+
+// An Opener opens what is sealed in events. An eventstore.Keys is one.
+type Opener interface {
+	Open(context.Context, []eventstore.Event) error
+}
+
 // Decoded returns the events of a log, opened and decoded. An event that cannot
 // be is returned all the same, so that only the projections that it concerns
 // stop there.
-func Decoded(log eventstore.Log, keys eventstore.Keys, catalogue *domain.Catalogue) Log {
+func Decoded(log Source, keys Opener, catalogue *domain.Catalogue) Log {
 	d := decoded{log, keys, catalogue, make(map[string]bool)}
 	for _, definition := range catalogue.Definitions() {
 		d.known[definition.Type] = true
@@ -37,8 +50,8 @@ func Decoded(log eventstore.Log, keys eventstore.Keys, catalogue *domain.Catalog
 }
 
 type decoded struct {
-	eventstore.Log
-	keys      eventstore.Keys
+	Source
+	keys      Opener
 	catalogue *domain.Catalogue
 	known     map[string]bool
 }
