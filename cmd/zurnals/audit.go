@@ -158,7 +158,7 @@ func auditVerify(_ context.Context, args []string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%d events, as they were signed at %s.\n", report.Events, report.Checkpoint.At.Format(time.RFC3339))
 	if len(against) > 0 {
-		fmt.Fprintf(out, "They continue all %d older checkpoints.\n", report.Agreed)
+		fmt.Fprintf(out, "They continue the older checkpoints: %d.\n", report.Agreed)
 	}
 	return nil
 }
@@ -189,5 +189,5 @@ func tellDefects(out io.Writer, defects []proof.Defect) error {
 	for _, d := range defects {
 		fmt.Fprintln(out, d)
 	}
-	return fmt.Errorf("%w: %d defects", errDefects, len(defects))
+	return fmt.Errorf("%w: defects: %d", errDefects, len(defects))
 }

@@ -81,7 +81,7 @@ func TestAuditVerify(t *testing.T) {
 		says string
 	}{
 		{[]string{file, "-key", key}, nil, "20 events, as they were signed at 2025-09-01T05:02:00Z.\n"},
-		{[]string{"-key", keyFile, "-against", saved, file}, nil, "20 events, as they were signed at 2025-09-01T05:02:00Z.\nThey continue all 1 older checkpoints.\n"},
+		{[]string{"-key", keyFile, "-against", saved, file}, nil, "20 events, as they were signed at 2025-09-01T05:02:00Z.\nThey continue the older checkpoints: 1.\n"},
 		{[]string{file, "-key", other}, errUsage, ""}, // its hash is made up
 		{[]string{damaged, "-key", key}, errDefects, "changed at position 3: the event here (test.other, student-"},
 		{[]string{file, "-key", key, "-against", keyFile}, errDefects, "malformed: there is no checkpoint in what to compare with\n"},
