@@ -38,6 +38,7 @@ type Options struct {
 	Page    int              // events in a transaction of a live runner: 2,000
 	Rows    int              // held in memory by a rebuild: 2,000,000; what comes after is applied by pages
 	Readers int              // of the log in a rebuild: one per processor
+	Parked  int              // streams that a projection parks before it stops: 100
 	Now     func() time.Time // the clock, for durations and for how long retired tables are kept; none: the log's
 	Logger  *slog.Logger
 	Partial bool // views that read projections that are not there are left out: for tests of one
@@ -49,6 +50,7 @@ type Engine struct {
 	pool    *pgxpool.Pool
 	log     Log
 	feed    *feed
+	crew    *crew
 	options Options
 	runners map[string]*runner
 	names   []string // sorted
@@ -65,11 +67,13 @@ func Open(pool *pgxpool.Pool, log Log, options Options, projections ...Any) (*En
 	options.Page = cmp.Or(options.Page, 2_000)
 	options.Rows = cmp.Or(options.Rows, 2_000_000)
 	options.Readers = cmp.Or(options.Readers, runtime.GOMAXPROCS(0))
+	options.Parked = cmp.Or(options.Parked, 100)
 	options.Logger = cmp.Or(options.Logger, slog.Default())
 	if options.Now == nil {
 		return nil, fmt.Errorf("projections: no clock")
 	}
 	e := &Engine{pool: pool, log: log, options: options, runners: make(map[string]*runner)}
+	e.crew = newCrew(e)
 	e.feed = &feed{log: log, want: make(map[string]bool), keep: 10_000, moved: make(chan struct{})}
 	views := make(map[string]bool)
 	for _, p := range projections {
@@ -122,6 +126,13 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.patiently(ctx, e.feed.at, func() error { return e.feed.run(ctx) }, func(err error) {
 			e.options.Logger.Warn("projections cannot read the log", "error", err)
 		})
+	})
+	all.Go(func() {
+		never := func() int64 { return 0 }
+		e.patiently(ctx, never, func() error { return e.crew.run(ctx) }, func(err error) {
+			e.options.Logger.Warn("projections cannot see the other nodes", "error", err)
+		})
+		e.crew.leave()
 	})
 	for _, r := range e.runners {
 		all.Go(func() { r.run(ctx) })
@@ -196,58 +207,4 @@ func (e *Engine) Position(names ...string) (least int64) {
 		}
 	}
 	return least
-}
-
-// A State says what the runner of a projection does.
-type State string
-
-const (
-	Starting  State = "starting"
-	Building  State = "building"  // its tables for the first time
-	Running   State = "running"   // keeping them up to date
-	Following State = "following" // another node keeps them up to date
-	Retrying  State = "retrying"  // the database could not be reached
-	Stopped   State = "stopped"   // at an event that it cannot handle
-)
-
-// A Status is how a projection is.
-type Status struct {
-	Name     string
-	Version  int
-	Schema   string
-	State    State
-	Position int64 // of the last event seen; -1: no tables yet
-	Head     int64 // of the log
-	Lag      int64 // events not seen yet
-	Error    string
-	Rebuild  *Progress // while one is under way
-	Last     *Report   // of the last rebuild in this process
-}
-
-// Progress is how far a rebuild is.
-type Progress struct {
-	Phase       string // reading, copying, catching up, comparing, swapping
-	Done, Total int64  // positions of the log
-	Started     time.Time
-	ETA         time.Duration // from now; 0: not known
-}
-
-// Status returns how all projections are, by name.
-func (e *Engine) Status() []Status {
-	head, _ := e.log.Changes()
-	var all []Status
-	for _, name := range e.names {
-		all = append(all, e.runners[name].status(head))
-	}
-	return all
-}
-
-// Resume lets a projection that stopped try again.
-func (e *Engine) Resume(name string) error {
-	r := e.runners[name]
-	if r == nil {
-		return ErrUnknown
-	}
-	r.kick()
-	return nil
 }

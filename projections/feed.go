@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A feed reads the end of the log once for all projections of the process:
@@ -89,4 +90,32 @@ func (f *feed) next(after int64, limit int) (events []Event, upto int64, ok bool
 		events, upto = events[:limit], events[limit-1].Position
 	}
 	return events, upto, true, f.moved
+}
+
+// stale returns how long ago the last event that was read was recorded.
+func (f *feed) stale(now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.events) == 0 {
+		return 0
+	}
+	return max(now.Sub(f.events[len(f.events)-1].RecordedAt), 0)
+}
+
+// age returns how long ago the first wanted event after a position was recorded.
+// If that is not kept, it was not before seen.
+func (f *feed) age(after int64, seen, now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if after >= f.from {
+		i, _ := slices.BinarySearchFunc(f.events, after+1, func(e Event, position int64) int { return int(e.Position - position) })
+		if i == len(f.events) {
+			return 0
+		}
+		seen = f.events[i].RecordedAt
+	}
+	if seen.IsZero() {
+		return 0
+	}
+	return max(now.Sub(seen), 0)
 }

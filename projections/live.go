@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -29,31 +32,53 @@ type live struct {
 	saved    int64 // the checkpoint; between the two, no event concerned the projection
 	epoch    int64
 	tables   folder
+	parked   map[string]bool // streams that are put aside
+	most     int             // of them
+	now      func() time.Time
+	logger   *slog.Logger
 }
 
 // takeOver makes a live for the tables in a schema: whoever kept them before is
 // fenced out.
-func takeOver(ctx context.Context, pool *pgxpool.Pool, p Any, schema string) (*live, error) {
-	l := &live{pool: pool, schema: schema, tables: p.folder(schema, false)}
+func (r *runner) takeOver(ctx context.Context, db interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}, schema string) (*live, error) {
+	e := r.engine
+	l := &live{pool: e.pool, schema: schema, tables: r.p.folder(schema, false), parked: make(map[string]bool),
+		most: e.options.Parked, now: e.options.Now, logger: e.options.Logger}
 	// What another version had retired is needed again if this one runs it.
-	err := pool.QueryRow(ctx, `
-UPDATE projection.checkpoint SET epoch = nextval('projection.epoch'), retired_at = CASE WHEN schema <> $2 THEN retired_at END
-WHERE schema = $1 RETURNING position, epoch`, schema, p.declared().live()).
+	err := db.QueryRow(ctx, `
+UPDATE projection.checkpoint SET epoch = nextval('projection.epoch'), holder = $3, problem = NULL, retired_at = CASE WHEN schema <> $2 THEN retired_at END
+WHERE schema = $1 RETURNING position, epoch`, schema, r.d.live(), e.crew.id).
 		Scan(&l.saved, &l.epoch)
+	if err != nil {
+		return l, err
+	}
 	l.position = l.saved
+	// In a statement of its own: it sees what the former runner parked last.
+	var parked []string
+	err = db.QueryRow(ctx, "SELECT ARRAY(SELECT stream FROM projection.parked WHERE schema = $1)", schema).Scan(&parked)
+	for _, stream := range parked {
+		l.parked[stream] = true
+	}
 	return l, err
 }
 
 // apply brings a page of events into the tables and moves the checkpoint to
 // upto, in one transaction. If it fails, nothing has happened.
 func (l *live) apply(ctx context.Context, events []Event, upto int64) error {
+	return l.transact(ctx, l.going(events), upto)
+}
+
+// transact is apply that does something more in the transaction.
+func (l *live) transact(ctx context.Context, events []Event, upto int64, more ...statement) error {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release() // which closes it if the transaction is still open
 	pg := conn.Conn().PgConn()
-	err = l.applyOn(ctx, pg, events, upto, []statement{{sql: "BEGIN"}}, []statement{{sql: "COMMIT"}})
+	err = l.applyOn(ctx, pg, events, upto, []statement{{sql: "BEGIN"}}, append(more, statement{sql: "COMMIT"}))
 	if err != nil && !pg.IsClosed() && pg.TxStatus() != 'I' {
 		err = errors.Join(err, script(ctx, pg, "ROLLBACK"))
 	}
@@ -126,31 +151,44 @@ type unkeepable struct{ error }
 
 func (u *unkeepable) Unwrap() error { return u.error }
 
-// applyAll is apply that finds out which event is at fault, keeps what was
-// before it, and returns it as a poison.
+// applyAll is apply that finds out which event is at fault and parks its
+// stream. It returns a poison if that is not the way: the event is of a later
+// version of the program, or so many streams are parked that the handlers must
+// be wrong. What was before it is kept.
 func (l *live) applyAll(ctx context.Context, events []Event, upto int64) error {
+	events = l.going(events)
+	if len(events) == 0 && upto <= l.saved {
+		return nil
+	}
 	err := l.apply(ctx, events, upto)
 	var found *poison
 	switch {
 	case errors.As(err, &found):
-		before := 0
-		for before < len(events) && events[before].Position < found.position {
-			before++
-		}
-		if err := l.applyAll(ctx, events[:before], found.position-1); err != nil {
-			return err
-		}
-		return found
 	case err == nil || !ofData(err) || len(events) == 0:
 		return err
 	case len(events) == 1:
-		return &poison{events[0].Position, events[0].Event.EventType(), err}
+		found = &poison{position: events[0].Position, kind: events[0].Event.EventType(), cause: err}
+	default:
+		half := len(events) / 2
+		if err := l.applyAll(ctx, events[:half], events[half-1].Position); err != nil {
+			return err
+		}
+		return l.applyAll(ctx, events[half:], upto)
 	}
-	half := len(events) / 2
-	if err := l.applyAll(ctx, events[:half], events[half-1].Position); err != nil {
+	before := 0
+	for before < len(events) && events[before].Position < found.position {
+		before++
+	}
+	if err := l.applyAll(ctx, events[:before], found.position-1); err != nil {
 		return err
 	}
-	return l.applyAll(ctx, events[half:], upto)
+	if found.later || len(l.parked) >= l.most {
+		return found
+	}
+	if err := l.park(ctx, events[before], found); err != nil {
+		return err
+	}
+	return l.applyAll(ctx, events[before+1:], upto)
 }
 
 // ofData says that the same page will fail again.

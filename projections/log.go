@@ -42,9 +42,9 @@ type Opener interface {
 // be is returned all the same, so that only the projections that it concerns
 // stop there.
 func Decoded(log Source, keys Opener, catalogue *domain.Catalogue) Log {
-	d := decoded{log, keys, catalogue, make(map[string]bool)}
+	d := decoded{log, keys, catalogue, make(map[string]int)}
 	for _, definition := range catalogue.Definitions() {
-		d.known[definition.Type] = true
+		d.known[definition.Type] = definition.Version
 	}
 	return d
 }
@@ -53,7 +53,7 @@ type decoded struct {
 	Source
 	keys      Opener
 	catalogue *domain.Catalogue
-	known     map[string]bool
+	known     map[string]int // versions of types
 }
 
 func (d decoded) Read(ctx context.Context, after, upto int64, want map[string]bool) ([]Event, error) {
@@ -69,7 +69,7 @@ func (d decoded) Read(ctx context.Context, after, upto int64, want map[string]bo
 		if e.Position != last+1 {
 			return nil, fmt.Errorf("%w: position %d follows %d", eventstore.ErrGap, e.Position, last)
 		}
-		if last++; want[e.Type] || !d.known[e.Type] {
+		if last++; want[e.Type] || d.known[e.Type] == 0 {
 			stored = append(stored, e)
 		}
 	}
@@ -110,7 +110,7 @@ func (d decoded) open(ctx context.Context, stored []eventstore.Event) (faults ma
 }
 
 func (d decoded) decode(e eventstore.Event, fault error) Event {
-	out := Event{Event: unread(e.Type), err: fault, alien: !d.known[e.Type], Meta: Meta{
+	out := Event{Event: unread(e.Type), err: fault, alien: d.known[e.Type] == 0, later: e.Schema > d.known[e.Type], Meta: Meta{
 		Position: e.Position, RecordedAt: e.RecordedAt, EventID: e.ID, Stream: e.Stream, Version: e.Version, Erased: e.Erased,
 	}}
 	if out.err == nil {

@@ -11,6 +11,7 @@ package projections
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,6 +58,7 @@ type Event struct {
 	Event domain.Event
 	err   error // it could not be opened or decoded
 	alien bool  // its type is in no catalogue: it concerns every projection
+	later bool  // it is of a later version of the program
 }
 
 // unread stands for an event that could not be decoded.
@@ -140,10 +142,12 @@ type poison struct {
 	position int64
 	kind     string
 	cause    any
+	later    bool // than this program
 }
 
 func (p *poison) Error() string {
-	return fmt.Sprintf("event %d (%s): %v", p.position, p.kind, p.cause)
+	text := fmt.Sprintf("event %d (%s): %v", p.position, p.kind, p.cause)
+	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), 500)], "\x00", ""), "")
 }
 
 // orNil keeps a nil poison from being an error that is not nil.
@@ -163,7 +167,7 @@ func (f *folding[T]) fold(events []Event) (first *poison) {
 			defer func() {
 				if r := recover(); r != nil && first == nil {
 					e := events[i-1]
-					first = &poison{e.Position, e.Event.EventType(), r}
+					first = &poison{e.Position, e.Event.EventType(), r, e.later}
 				}
 			}()
 			for i < len(events) {

@@ -2,7 +2,9 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,6 +63,7 @@ func (e *Engine) StartRebuild(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	b.show("reading", 0, 0) // is seen by whoever asks next
 	e.jobs.Go(func() {
 		defer b.end()
 		if _, err := b.rebuild(running); err != nil {
@@ -74,6 +77,8 @@ func (e *Engine) StartRebuild(ctx context.Context, name string) error {
 // projection, on whatever node.
 type builder struct {
 	*runner
+	stop   context.CancelFunc // of telling
+	told   sync.WaitGroup
 	conn   *pgxpool.Conn
 	pg     *pgconn.PgConn
 	report Report
@@ -98,17 +103,53 @@ func (e *Engine) begin(ctx context.Context, r *runner) (*builder, error) {
 	}
 	b := &builder{runner: r, conn: conn, pg: conn.Conn().PgConn(), began: e.options.Now()}
 	b.report = Report{Name: r.d.name, Version: r.d.version}
+	telling, stop := context.WithCancel(context.WithoutCancel(ctx))
+	b.stop = stop
+	b.told.Go(func() { b.tell(telling) })
 	return b, nil
+}
+
+// tell writes down how far it is, for those who ask from another process.
+func (b *builder) tell(ctx context.Context) {
+	t := time.NewTicker(beat)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		b.mu.Lock()
+		p := b.progress
+		if p != nil {
+			copied := *p
+			p = &copied
+		}
+		b.mu.Unlock()
+		if p == nil {
+			continue
+		}
+		_, err := b.engine.pool.Exec(ctx, `INSERT INTO projection.build VALUES ($1, $2, $3, $4, $5, clock_timestamp())
+			ON CONFLICT (name) DO UPDATE SET phase = excluded.phase, done = excluded.done, total = excluded.total, started = excluded.started, seen = excluded.seen`,
+			b.d.name, p.Phase, p.Done, p.Total, p.Started)
+		if err != nil && ctx.Err() == nil {
+			b.engine.options.Logger.Warn("the progress of a build cannot be told", "projection", b.d.name, "error", err)
+		}
+	}
 }
 
 // end gives the lock back; if that cannot be done, by closing the connection.
 func (b *builder) end() {
+	b.stop()
+	b.told.Wait()
 	b.mu.Lock()
 	b.progress = nil
 	b.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if b.pg.TxStatus() == 'I' {
+		// If this fails, whoever sweeps will see that nobody tells any more.
+		_, _ = b.conn.Exec(ctx, "DELETE FROM projection.build WHERE name = $1", b.d.name)
 		if _, err := b.conn.Exec(ctx, "SELECT pg_advisory_unlock("+lockKey+")", b.d.name); err == nil {
 			b.conn.Release()
 			return
@@ -132,6 +173,13 @@ func (e *Engine) build(ctx context.Context, r *runner) error {
 	if err := b.fill(ctx, r.schema); err != nil {
 		return err
 	}
+	l, err := b.takeOver(ctx, e.pool, r.schema)
+	if err != nil {
+		return err
+	}
+	if err := b.toHead(ctx, l); err != nil && !errors.Is(err, errFenced) { // a node has them already
+		return err
+	}
 	return e.retireOthers(ctx, r)
 }
 
@@ -145,12 +193,18 @@ func (b *builder) rebuild(ctx context.Context) (Report, error) {
 	if err := b.fill(ctx, fresh); err != nil {
 		return b.report, err
 	}
-	l, err := takeOver(ctx, e.pool, b.p, fresh)
+	l, err := b.takeOver(ctx, e.pool, fresh)
 	if err != nil {
+		return b.report, err
+	}
+	if err := b.toHead(ctx, l); err != nil {
 		return b.report, err
 	}
 	if err := b.compare(ctx, l); err != nil {
 		return b.report, err
+	}
+	if err := e.moreParked(ctx, fresh, b.schema); err != nil {
+		return b.report, errors.Join(err, drop(ctx, e.pool, fresh))
 	}
 	if err := b.replace(ctx, l); err != nil {
 		return b.report, err
@@ -184,14 +238,32 @@ func (b *builder) done(position int64) {
 	b.progress.Done = position
 }
 
-// fill makes and fills a schema with all events there are. It is made and
-// filled in one transaction: half a schema is never seen, and the rows need no
-// later vacuum (FREEZE).
-func (b *builder) fill(ctx context.Context, schema string) (err error) {
+// fill makes and fills a schema with all events there are. At an event that
+// cannot be handled it fills up to before it: live pages, which can park, do
+// the rest.
+func (b *builder) fill(ctx context.Context, schema string) error {
 	upto, err := b.engine.log.Head(ctx)
 	if err != nil {
 		return err
 	}
+	for {
+		err := b.fillTo(ctx, schema, upto)
+		var found *poison
+		switch {
+		case errors.As(err, &found) && !found.later:
+			upto = found.position - 1
+		case err != nil && ofData(err) && upto > 0: // who knows which
+			upto = 0
+		default:
+			return err
+		}
+		b.report.Events, b.report.Rows = 0, 0
+	}
+}
+
+// fillTo makes and fills a schema in one transaction: half a schema is never
+// seen, and the rows need no later vacuum (FREEZE).
+func (b *builder) fillTo(ctx context.Context, schema string, upto int64) (err error) {
 	tables := b.p.folder(schema, true)
 	over := b.phase("reading", 0, upto, &b.report.Reading)
 	if upto, err = b.read(ctx, tables, upto); err != nil {
@@ -224,7 +296,7 @@ func (b *builder) fill(ctx context.Context, schema string) (err error) {
 			return err
 		}
 	}
-	err = script(ctx, b.pg, fmt.Sprintf("INSERT INTO projection.checkpoint VALUES ('%s', %d, nextval('projection.epoch')); SET LOCAL search_path TO DEFAULT", schema, upto))
+	err = script(ctx, b.pg, fmt.Sprintf("DELETE FROM projection.parked WHERE schema = '%[1]s'; INSERT INTO projection.checkpoint VALUES ('%[1]s', %[2]d, nextval('projection.epoch')); SET LOCAL search_path TO DEFAULT", schema, upto))
 	if err != nil {
 		return err
 	}
@@ -298,7 +370,7 @@ func (b *builder) catchUp(ctx context.Context, l *live, upto int64) error {
 		if err != nil {
 			return err
 		}
-		if err := l.apply(ctx, events, to); err != nil {
+		if err := l.applyAll(ctx, events, to); err != nil {
 			return err
 		}
 		b.report.Events += int64(len(events))
@@ -310,12 +382,8 @@ func (b *builder) catchUp(ctx context.Context, l *live, upto int64) error {
 // compare compares the tables in use with those of l, both as they stand at one
 // position. If those in use are behind, there is no such position.
 func (b *builder) compare(ctx context.Context, l *live) error {
-	if s := b.status(0).State; s == Running || s == Following {
-		waiting, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		if err := b.waitFor(waiting, l.position); err != nil && ctx.Err() != nil {
-			return err
-		}
+	if err := b.abreast(ctx, l.position); err != nil {
+		return err
 	}
 	tx, err := b.engine.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
@@ -357,6 +425,24 @@ func (b *builder) compare(ctx context.Context, l *live) error {
 	}
 	b.report.Compared = true
 	return nil
+}
+
+// abreast waits for the tables in use to reach a position, on whatever node
+// they are kept; but not for long, if nobody moves them.
+func (b *builder) abreast(ctx context.Context, position int64) error {
+	for before, quiet := int64(-1), 0; quiet < 25; quiet++ {
+		var at int64
+		var still bool
+		err := b.engine.pool.QueryRow(ctx, "SELECT position, paused_at IS NOT NULL OR holder IS NULL FROM projection.checkpoint WHERE schema = $1", b.schema).Scan(&at, &still)
+		if err != nil || still || at >= position {
+			return err
+		}
+		if at > before {
+			before, quiet = at, 0
+		}
+		sleep(ctx, 20*time.Millisecond)
+	}
+	return ctx.Err()
 }
 
 // hashes returns the number of rows of each table and the sum of their hashes,

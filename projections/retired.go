@@ -18,6 +18,9 @@ const retirement = 24 * time.Hour
 // It returns nil if there is nothing to keep and somebody said to look again.
 func (r *runner) retire(ctx context.Context) (*live, error) {
 	old := r.engine.options.Now().Add(-retirement)
+	if err := r.engine.sweep(ctx, r); err != nil {
+		return nil, err
+	}
 	rows, err := r.engine.pool.Query(ctx, `SELECT schema FROM projection.checkpoint WHERE retired_at < $1 AND schema ~ $2`,
 		old, fmt.Sprintf("^rm_%s_v[0-9]+(_old)?$", r.d.name))
 	if err != nil {
@@ -33,7 +36,7 @@ func (r *runner) retire(ctx context.Context) (*live, error) {
 		}
 		r.engine.options.Logger.Info("retired tables dropped", "schema", schema)
 	}
-	l, err := takeOver(ctx, r.engine.pool, r.p, r.schema)
+	l, err := r.takeOver(ctx, r.engine.pool, r.schema)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return l, err
 	}
@@ -51,4 +54,24 @@ func (e *Engine) retireOthers(ctx context.Context, r *runner) error {
 	_, err := e.pool.Exec(ctx, `UPDATE projection.checkpoint SET retired_at = $1 WHERE retired_at IS NULL AND schema <> $2 AND schema ~ $3`,
 		e.options.Now(), r.schema, fmt.Sprintf("^rm_%s_v[0-9]+$", r.d.name))
 	return err
+}
+
+// sweep drops what a builder that died has left: tables that nobody will put to
+// use and that would not forget the erased.
+func (e *Engine) sweep(ctx context.Context, r *runner) error {
+	fresh := r.d.live() + "_new"
+	var there bool
+	err := e.pool.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL OR EXISTS (SELECT FROM projection.build WHERE name = $2)`, fresh, r.d.name).Scan(&there)
+	if err != nil || !there {
+		return err
+	}
+	b, err := e.begin(ctx, r)
+	if errors.Is(err, ErrBusy) { // it is being built
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer b.end()
+	return drop(ctx, e.pool, fresh)
 }

@@ -4,23 +4,31 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// A runner keeps one projection up to date.
+// A runner keeps one projection up to date, while it is this node's share.
 type runner struct {
-	engine *Engine
-	p      Any
-	d      declaration
-	schema string
-	kicked chan struct{} // holds at most one
+	engine  *Engine
+	p       Any
+	d       declaration
+	schema  string
+	kicked  chan struct{} // holds at most one
+	waiting atomic.Int32  // queries that wait for a position
 
 	mu       sync.Mutex
+	role     role
+	row      row   // as the database had it
+	held     int64 // the epoch under which this node writes
+	stuck    int64 // the event at which it had to stop
+	resumed  int64 // as it was then
 	state    State
 	problem  error
 	position int64
+	seen     time.Time // when the last event seen was recorded
 	moved    chan struct{}
 	progress *Progress
 	last     *Report
@@ -38,24 +46,58 @@ func newRunner(e *Engine, p Any, d declaration) *runner {
 	return r
 }
 
+// told gives the runner its role, and kicks it if there is something to do: the
+// role is another, or somebody else had the tables in the meantime.
+func (r *runner) told(mine bool, rows map[string]row) {
+	row, there := rows[r.schema]
+	r.mu.Lock()
+	if r.stuck > 0 && (row.position >= r.stuck || row.resumed != r.resumed) {
+		r.stuck = 0
+	}
+	role := role{there, mine, row.paused}
+	kick := role != r.role || mine && there && row.epoch > r.held
+	r.role, r.row = role, row
+	r.mu.Unlock()
+	if there && (!mine || row.paused) {
+		r.moveTo(row.position)
+	}
+	if kick {
+		r.kick()
+	}
+}
+
+func (r *runner) hasRole() role {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.role
+}
+
+// able says that the runner is not stuck at an event: another node, of a later
+// version perhaps, may know it.
+func (r *runner) able() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stuck == 0
+}
+
 // run works until ctx is done.
 func (r *runner) run(ctx context.Context) {
+	select {
+	case <-r.engine.crew.known:
+	case <-ctx.Done():
+		return
+	}
 	logger := r.engine.options.Logger.With("projection", r.d.name, "version", r.d.version)
 	r.engine.patiently(ctx, r.at, func() error {
 		err := r.work(ctx)
 		var found *poison
 		switch {
-		case errors.Is(err, errFenced):
-			return r.follow(ctx)
+		case errors.Is(err, errFenced): // by whom, and is there a role left?
+			r.engine.crew.lookAgain(ctx)
+			return nil
 		case errors.As(err, &found):
-			r.set(Stopped, err)
 			logger.Error("projection stopped", "position", found.position, "type", found.kind, "error", err)
-			select { // until somebody has mended it
-			case <-r.kicked:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			return r.stop(ctx, found)
 		}
 		return err
 	}, func(err error) {
@@ -64,19 +106,36 @@ func (r *runner) run(ctx context.Context) {
 	})
 }
 
-// work builds the tables if there are none, takes them over and applies page
-// after page. It returns with an error, or nil if it was kicked.
+// work does what the role says, until it is another. It returns with an error,
+// or nil if the runner was kicked.
 func (r *runner) work(ctx context.Context) error {
 	select {
-	case <-r.kicked: // what for is done by taking over
+	case <-r.kicked: // what for is seen now
 	default:
+	}
+	if r.retired != nil {
+		if err := r.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	switch role := r.hasRole(); {
+	case role.paused:
+		return r.rest(ctx, Paused)
+	case !role.mine && !r.able():
+		return r.rest(ctx, Stopped)
+	case !role.mine:
+		return r.rest(ctx, Following)
 	}
 	l, err := r.take(ctx)
 	if l == nil || err != nil {
 		return err
 	}
+	r.mu.Lock()
+	r.held = l.epoch
+	r.mu.Unlock()
 	r.set(Running, nil)
 	r.moveTo(l.position)
+	saved := time.Now()
 	for {
 		events, upto, err := r.next(ctx, l)
 		switch {
@@ -86,11 +145,14 @@ func (r *runner) work(ctx context.Context) error {
 			return nil
 		case len(events) > 0:
 			err = l.applyAll(ctx, events, upto)
-		case upto-l.saved >= 10_000:
+			saved = time.Now()
+		case upto-l.saved >= 10_000 || r.engine.crew.others() && time.Since(saved) > beat/4:
 			err = l.applyAll(ctx, nil, upto)
+			saved = time.Now()
 		default:
 			l.position = upto
 		}
+		r.sees(events)
 		r.moveTo(l.position)
 		if err != nil {
 			return err
@@ -98,15 +160,48 @@ func (r *runner) work(ctx context.Context) error {
 	}
 }
 
-// take takes the tables over, having built them if there are none.
+// rest waits for another role.
+func (r *runner) rest(ctx context.Context, s State) error {
+	r.mu.Lock()
+	r.state = s
+	if s != Stopped {
+		r.problem = nil
+	}
+	r.mu.Unlock()
+	select {
+	case <-r.kicked:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stop notes at which event the runner cannot go on. Another node may.
+func (r *runner) stop(ctx context.Context, found *poison) error {
+	r.mu.Lock()
+	r.state, r.problem = Stopped, found
+	r.stuck, r.resumed = found.position, r.row.resumed
+	r.mu.Unlock()
+	r.engine.crew.look()
+	_, err := r.engine.pool.Exec(ctx, "UPDATE projection.checkpoint SET problem = $1 WHERE schema = $2 AND epoch = $3", found.Error(), r.schema, r.heldEpoch())
+	if err != nil {
+		return err
+	}
+	return r.rest(ctx, Stopped)
+}
+
+func (r *runner) heldEpoch() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held
+}
+
+// take takes the tables over.
 func (r *runner) take(ctx context.Context) (*live, error) {
 	if r.retired == nil {
 		return r.retire(ctx)
 	}
-	if err := r.prepare(ctx); err != nil {
-		return nil, err
-	}
-	return takeOver(ctx, r.engine.pool, r.p, r.schema)
+	return r.takeOver(ctx, r.engine.pool, r.schema)
 }
 
 // next waits for the log to move on and returns a page of events that concern
@@ -114,6 +209,9 @@ func (r *runner) take(ctx context.Context) (*live, error) {
 func (r *runner) next(ctx context.Context, l *live) ([]Event, int64, error) {
 	feed := r.engine.feed
 	for {
+		if len(r.kicked) > 0 {
+			return nil, l.position, nil
+		}
 		events, upto, ok, moved := feed.next(l.position, r.engine.options.Page)
 		if !ok { // far behind
 			upto = min(upto, l.position+5*int64(r.engine.options.Page))
@@ -130,9 +228,6 @@ func (r *runner) next(ctx context.Context, l *live) ([]Event, int64, error) {
 		if err := r.idle(ctx, l, moved); err != nil {
 			return nil, 0, err
 		}
-		if len(r.kicked) > 0 {
-			return nil, l.position, nil
-		}
 	}
 }
 
@@ -142,6 +237,9 @@ func (r *runner) idle(ctx context.Context, l *live, moved <-chan struct{}) error
 	pause := time.Hour
 	if l.position > l.saved {
 		pause = time.Second
+		if r.engine.crew.others() {
+			pause = watching
+		}
 	}
 	t := time.NewTimer(pause)
 	defer t.Stop()
@@ -155,38 +253,9 @@ func (r *runner) idle(ctx context.Context, l *live, moved <-chan struct{}) error
 			r.kick() // they may be too old to be kept
 		}
 	case <-r.kicked:
-		r.kick() // for work to see
+		r.kick() // for next to see
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-	return nil
-}
-
-// follow watches how far another node keeps the tables, and returns when it
-// does not any more, or when this node is told to.
-func (r *runner) follow(ctx context.Context) error {
-	const often, patience = 100 * time.Millisecond, 50
-	for idle := 0; idle < patience; idle++ {
-		var position int64
-		err := r.engine.pool.QueryRow(ctx, "SELECT position FROM projection.checkpoint WHERE schema = $1", r.schema).Scan(&position)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // the tables are gone
-		}
-		if err != nil {
-			return err
-		}
-		if head, _ := r.engine.log.Changes(); position > r.at() || position >= head {
-			idle = 0
-		}
-		r.set(Following, nil)
-		r.moveTo(position)
-		select {
-		case <-r.kicked:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(often):
-		}
 	}
 	return nil
 }
@@ -215,7 +284,7 @@ func (r *runner) prepare(ctx context.Context) error {
 	}
 }
 
-// kick makes the runner take its tables over again.
+// kick makes the runner look at its role again.
 func (r *runner) kick() {
 	select {
 	case r.kicked <- struct{}{}:
@@ -229,10 +298,23 @@ func (r *runner) set(s State, problem error) {
 	r.state, r.problem = s, problem
 }
 
+// sees notes how old what was last seen is.
+func (r *runner) sees(events []Event) {
+	if len(events) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = events[len(events)-1].RecordedAt
+}
+
+// moveTo tells those who wait that the tables have seen a position. It never
+// goes back: a checkpoint that is behind what was seen is so only by events
+// that do not concern the projection.
 func (r *runner) moveTo(position int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if position != r.position {
+	if position > r.position {
 		r.position = position
 		close(r.moved)
 		r.moved = make(chan struct{})
@@ -246,12 +328,20 @@ func (r *runner) at() int64 {
 }
 
 func (r *runner) waitFor(ctx context.Context, position int64) error {
-	for {
+	for asked := false; ; {
 		r.mu.Lock()
-		at, moved := r.position, r.moved
+		at, moved, mine := r.position, r.moved, r.role.mine
 		r.mu.Unlock()
 		if at >= max(position, 0) {
 			return nil
+		}
+		if !asked {
+			asked = true
+			r.waiting.Add(1)
+			defer r.waiting.Add(-1)
+			if !mine {
+				r.engine.crew.look()
+			}
 		}
 		select {
 		case <-moved:
@@ -259,23 +349,4 @@ func (r *runner) waitFor(ctx context.Context, position int64) error {
 			return ctx.Err()
 		}
 	}
-}
-
-func (r *runner) status(head int64) Status {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := Status{Name: r.d.name, Version: r.d.version, Schema: r.schema, State: r.state,
-		Position: r.position, Head: max(head, r.position), Last: r.last}
-	s.Lag = s.Head - max(s.Position, 0)
-	if r.problem != nil {
-		s.Error = r.problem.Error()
-	}
-	if r.progress != nil {
-		p := *r.progress
-		if passed := r.engine.options.Now().Sub(p.Started); p.Done > 0 && passed > 0 {
-			p.ETA = time.Duration(float64(passed) * float64(p.Total-p.Done) / float64(p.Done))
-		}
-		s.Rebuild = &p
-	}
-	return s
 }

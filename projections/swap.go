@@ -25,6 +25,10 @@ func (b *builder) replace(ctx context.Context, l *live) error {
 			break
 		}
 		var pg *pgconn.PgError
+		var found *poison
+		if (errors.As(err, &found) || ofData(err)) && tries < 60 {
+			continue // the pages before the swap park it
+		}
 		if !errors.As(err, &pg) || pg.Code != "55P03" && pg.Code != "40P01" { // lock timeout, deadlock
 			return fmt.Errorf("swap: %w", err)
 		}
@@ -81,7 +85,7 @@ func (b *builder) swap(ctx context.Context, l *live, patience time.Duration) (er
 			l.position, l.saved = position, saved
 		}
 	}()
-	if err = l.applyOn(ctx, b.pg, events, max(upto, l.position), nil, nil); err != nil {
+	if err = l.applyOn(ctx, b.pg, l.going(events), max(upto, l.position), nil, nil); err != nil {
 		return err
 	}
 	started := b.engine.options.Now()
@@ -89,10 +93,14 @@ func (b *builder) swap(ctx context.Context, l *live, patience time.Duration) (er
 		return err
 	}
 	rename := func(from, to, retired string) string {
-		return fmt.Sprintf("ALTER SCHEMA %s RENAME TO %s; UPDATE projection.checkpoint SET schema = '%[2]s', epoch = nextval('projection.epoch'), retired_at = %s WHERE schema = '%[1]s';", from, to, retired)
+		return fmt.Sprintf("ALTER SCHEMA %s RENAME TO %s; UPDATE projection.checkpoint SET schema = '%[2]s', epoch = nextval('projection.epoch'), retired_at = %s WHERE schema = '%[1]s'; UPDATE projection.parked SET schema = '%[2]s' WHERE schema = '%[1]s';", from, to, retired)
 	}
 	now := "'" + started.UTC().Format(time.RFC3339Nano) + "'"
 	if err = script(ctx, b.pg, rename(b.schema, b.schema+"_out", now)+rename(l.schema, b.schema, "NULL")+rename(b.schema+"_out", b.schema+"_old", now)); err != nil {
+		return err
+	}
+	carry := fmt.Sprintf("UPDATE projection.checkpoint n SET paused_at = o.paused_at FROM projection.checkpoint o WHERE n.schema = '%s' AND o.schema = '%[1]s_old'; UPDATE projection.checkpoint SET paused_at = NULL WHERE schema = '%[1]s_old'", b.schema)
+	if err = script(ctx, b.pg, carry); err != nil {
 		return err
 	}
 	if err = b.engine.makeViews(ctx, b.conn.Conn(), b.d.name, true); err != nil {
@@ -117,7 +125,7 @@ func (e *Engine) Rollback(ctx context.Context, name string) error {
 		return err
 	}
 	defer b.end()
-	l, err := takeOver(ctx, e.pool, r.p, r.schema+"_old")
+	l, err := r.takeOver(ctx, e.pool, r.schema+"_old")
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNoRollback
 	}
@@ -129,6 +137,6 @@ func (e *Engine) Rollback(ctx context.Context, name string) error {
 
 // drop removes a schema and its checkpoint, if they are there.
 func drop(ctx context.Context, pool *pgxpool.Pool, schema string) error {
-	_, err := pool.Exec(ctx, fmt.Sprintf("BEGIN; DELETE FROM projection.checkpoint WHERE schema = '%s'; DROP SCHEMA IF EXISTS %[1]s CASCADE; COMMIT", schema))
+	_, err := pool.Exec(ctx, fmt.Sprintf("BEGIN; DELETE FROM projection.checkpoint WHERE schema = '%s'; DELETE FROM projection.parked WHERE schema = '%[1]s'; DROP SCHEMA IF EXISTS %[1]s CASCADE; COMMIT", schema))
 	return err
 }
