@@ -22,7 +22,7 @@ endif
 # One PostgreSQL server for all test processes.
 WITH_PG := $(GO) run ./internal/pgtest/run
 
-.PHONY: setup build run tour test check test-go test-18 trace bench clean
+.PHONY: setup build run tour test check test-go test-18 soak trace bench clean
 
 ## setup: get the PostgreSQL server if this machine has none
 setup:
@@ -57,6 +57,11 @@ endif
 test-18:
 	@bin=$$($(GO) run ./internal/setup -npm) && echo "PostgreSQL in $$bin" && \
 	  ZURNALS_PG_BIN=$$bin $(WITH_PG) $(GO) test -timeout 10m ./internal/embedpg ./migrations ./eventstore/... ./projections/...
+
+## soak: minutes of faults, see internal/soak; SOAK=30m for longer
+SOAK ?= 3m
+soak: setup
+	ZURNALS_SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -v ./internal/soak
 
 ## trace: which requirements the tests show
 trace: setup

@@ -41,6 +41,12 @@ func (p *Postgres) newPending(ctx context.Context, r *Request) *pending {
 
 // lane sends the appends of this process to the database, one group at a time.
 // There is no timer: while one group commits, the next one gathers.
+//
+// It keeps nothing of the log from one call to the next: versions, claims, keys
+// and the head are read and checked in the database, after the lock. So lanes
+// of several processes need not know of each other, and one that stood still
+// (a paused machine, a lost network) can come back at any time without doing
+// harm: there is nothing stale in it that an epoch would have to fence.
 type lane struct {
 	log  *Postgres
 	conn *pgx.Conn
