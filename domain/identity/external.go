@@ -132,6 +132,9 @@ func (a Account) CheckConnect(p Provider) error {
 	return nil
 }
 
+// SignedInOnce says whether the person has ever signed in.
+func (a Account) SignedInOnce() bool { return a.signedIn }
+
 func (a Account) connect(cmd ConnectExternal) ([]AccountEvent, error) {
 	x := cmd.Identity
 	err := x.check()
