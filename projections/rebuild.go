@@ -438,6 +438,10 @@ func (b *builder) abreast(ctx context.Context, position int64) error {
 			return err
 		}
 		if at > before {
+			missed, err := b.engine.log.Read(ctx, at, position, b.d.types)
+			if len(missed) == 0 || err != nil {
+				return err
+			}
 			before, quiet = at, 0
 		}
 		sleep(ctx, 20*time.Millisecond)

@@ -26,7 +26,7 @@ type subcommand struct {
 }
 
 func subcommands() []subcommand {
-	return []subcommand{
+	all := []subcommand{
 		{"serve", "[flags]", "serve the API", serve},
 		{"tour", "[flags]", "do the main job once on a fresh database and check every step", tourCommand},
 		{"migrate", "[flags]", "bring the database up to date and build missing read models", migrate},
@@ -37,8 +37,6 @@ func subcommands() []subcommand {
 		{"school-year open", "-school … -name 2025-2026 -from … -to …", "open a school year", openSchoolYear},
 		{"class add", "-school … -year … -name 6.a", "create a class", addClass},
 		{"replay", "<stream> [-as-of time|position]", "tell the history of a stream; that it was read is recorded", replayStream},
-		{"projections list", "", "how the read models are", listProjections},
-		{"projections rebuild", "<name>", "build a read model anew while it is in use", rebuildProjection},
 		{"reactions parked", "[<name>]", "what follows from events: how far it is, what was put aside, what became of that", parkedReactions},
 		{"reactions replay", "<name> <position>", "handle an event that was put aside", replayReaction},
 		{"reactions skip", "<name> <position> -reason …", "give up an event that was put aside", skipReaction},
@@ -51,6 +49,7 @@ func subcommands() []subcommand {
 			return nil
 		}},
 	}
+	return append(all, projectionCommands()...)
 }
 
 func main() {

@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"text/tabwriter"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -158,34 +156,4 @@ func printID(out io.Writer, id fmt.Stringer, err error) error {
 	}
 	fmt.Fprintln(out, id)
 	return nil
-}
-
-func listProjections(ctx context.Context, args []string, out io.Writer) error {
-	return tool(ctx, "projections list", args, nil, func(a *app, _ []string) error {
-		head, err := a.log.Head(ctx)
-		if err != nil {
-			return err
-		}
-		t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-		fmt.Fprintf(t, "head of the log\t%d\n", head)
-		for _, s := range a.engine.Status() {
-			fmt.Fprintf(t, "%s\tversion %d\t%s\n", s.Name, s.Version, s.Schema)
-		}
-		return t.Flush()
-	})
-}
-
-func rebuildProjection(ctx context.Context, args []string, out io.Writer) error {
-	return tool(ctx, "projections rebuild", args, nil, func(a *app, words []string) error {
-		if len(words) != 1 {
-			return fmt.Errorf("%w: zurnals projections rebuild <name>", errUsage)
-		}
-		report, err := a.engine.Rebuild(ctx, words[0])
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%s: %d rows from %d events in %v; queries were blocked for %v\n",
-			report.Name, report.Rows, report.Events, report.Total.Round(time.Millisecond), report.Blocked.Round(time.Microsecond))
-		return nil
-	})
 }
