@@ -130,10 +130,13 @@ func (c *Commands) carriedOut(ctx context.Context, by access.Actor) (bool, error
 
 // append sends what a unit has decided to the log.
 func (c *Commands) append(ctx context.Context, u *unit) (eventstore.Result, error) {
-	if len(u.changed) == 0 {
+	if len(u.changed) == 0 && !u.always {
 		return eventstore.Result{}, nil
 	}
 	request := eventstore.Request{Command: u.by.Command, Fingerprint: u.by.Fingerprint}
+	if u.always && request.Command == uuid.Nil { // without events the log wants to know what for
+		request.Command = uuid.New()
+	}
 	if u.by.Kind == domain.ActorAccount {
 		u.guard(accessStream(u.by.Account()), u.by.Version)
 	}

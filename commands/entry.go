@@ -131,7 +131,7 @@ func (t *teller) fields(e domain.Event) ([]field, whereabout, error) {
 		return nil, place, err
 	}
 	switch e.(type) {
-	case access.AssignmentEvent, identity.UserInvited, identity.UserAttached:
+	case access.AssignmentEvent, identity.UserInvited, identity.UserAttached, identity.EmailCorrected, identity.EmailRecoveryStarted:
 		place.named = true // if nothing, then the installation
 	}
 	sees := t.sees(e, place.scope)
@@ -272,7 +272,7 @@ func mask(tag, plain string) string {
 		return domain.PersonalCode(plain).String()
 	case tag == "given_name", tag == "family_name":
 		return first(plain) + "."
-	case tag == "email":
+	case tag == "email", tag == "old_email":
 		if name, host, ok := strings.Cut(plain, "@"); ok && name != "" {
 			return first(name) + "***@" + host
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"zurnals/domain"
+	"zurnals/domain/access"
 	"zurnals/domain/identity"
 	"zurnals/eventstore"
 )
@@ -42,6 +43,28 @@ func (l *Links) Challenge(account domain.AccountID, id identity.ChallengeID) str
 	return l.token("challenge", account.UUID, id.UUID)
 }
 
+// EmailChange returns the token of the link to the present address, by which
+// the new one is given.
+func (l *Links) EmailChange(account domain.AccountID, id identity.EmailChangeID) string {
+	return l.token("email-change", account.UUID, id.UUID)
+}
+
+// EmailConfirmation returns the token of the link to a new address.
+func (l *Links) EmailConfirmation(account domain.AccountID, id identity.ConfirmationID) string {
+	return l.token("email-confirmation", account.UUID, id.UUID)
+}
+
+// StopEmailChange returns the token of the link by which who reads the present
+// address stops a change that somebody else has begun.
+func (l *Links) StopEmailChange(account domain.AccountID, id identity.EmailChangeID) string {
+	return l.token("email-change-stop", account.UUID, id.UUID)
+}
+
+// PasswordReset returns the token of the link to choose another password by.
+func (l *Links) PasswordReset(account domain.AccountID, id identity.PasswordResetID) string {
+	return l.token("password-reset", account.UUID, id.UUID)
+}
+
 // LoginCode returns the code, six digits, that is mailed for a challenge.
 func (l *Links) LoginCode(id identity.ChallengeID) string {
 	mac := l.mac("code", id.UUID, uuid.Nil)
@@ -56,6 +79,26 @@ func (l *Links) registration(token string) (domain.AccountID, domain.InvitationI
 func (l *Links) challenge(token string) (domain.AccountID, identity.ChallengeID, bool) {
 	account, id, ok := l.open("challenge", token)
 	return domain.AccountID{UUID: account}, identity.ChallengeID{UUID: id}, ok
+}
+
+// ownLink returns what a link is for that only the signed in account it was
+// mailed to may follow (C10).
+func (c *Commands) ownLink(ctx context.Context, by access.Actor, purpose, token string) (id uuid.UUID, err error) {
+	if err := by.Allow(access.Own(access.OwnAccount, by.ID)); err != nil {
+		return id, err
+	}
+	links, err := OpenLinks(ctx, c.Keys)
+	if err != nil {
+		return id, err
+	}
+	account, id, ok := links.open(purpose, token)
+	switch {
+	case !ok:
+		return id, ErrLink
+	case account != by.Account().UUID:
+		return id, ErrOthersLink
+	}
+	return id, nil
 }
 
 // A token is two ids and a MAC of them, so that whoever makes one up reaches

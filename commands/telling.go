@@ -41,6 +41,8 @@ func toldAs(e domain.Event) telling {
 	case access.AdministratorRemoved:
 		return telling{thing: e.Account.String(), ends: true}
 	case identity.UserAttached, identity.LoginCodeIssued, identity.LoginCodeAccepted, identity.SignedIn,
+		identity.EmailChangeStarted, identity.EmailGiven, identity.EmailRecoveryStarted, identity.EmailChangeReplaced,
+		identity.EmailChangeStopped, identity.PasswordResetAsked, identity.Reauthenticated,
 		learner.SignedIn, organisation.SchoolYearOpened, audit.HistoryRead,
 		roster.StudentEnrolled, roster.EnrolmentRedated, roster.EnrolmentEnded,
 		roster.RunBegan, roster.ChunkApplied, roster.RunEnded, attendance.MarksTaken, attendance.SelfRecorded:

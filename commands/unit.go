@@ -24,6 +24,7 @@ type unit struct {
 	streams map[string]*stream
 	changed []*stream // in the order in which they were first added to
 	guards  map[string]int
+	always  bool // go to the log even with nothing to append, so that it takes as long
 }
 
 // A stream is what a unit knows of one stream.

@@ -38,7 +38,7 @@ func (c *Commands) Who(ctx context.Context, account domain.AccountID, generation
 	if err != nil {
 		return access.Actor{}, err
 	}
-	by := access.Actor{Kind: domain.ActorAccount, ID: account.UUID, Version: versions[1]}
+	by := access.Actor{Kind: domain.ActorAccount, ID: account.UUID, Version: versions[1], Language: string(state.Language())}
 	held := roles.Held()
 	switch {
 	case !wanted.IsZero():

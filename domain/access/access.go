@@ -70,6 +70,8 @@ type Actor struct {
 	Version int             // of the stream of role assignments that Active was read at
 	School  domain.SchoolID // of a learner
 
+	Language string // chosen by the member of staff who asks; empty: none was
+
 	Command     uuid.UUID // idempotency: the id of what is asked, zero if it has none
 	Fingerprint []byte    // of the whole request, so that another one under the same id is noticed
 	Request     string    // id of the HTTP request or CLI call, for tracing

@@ -44,6 +44,8 @@ type Permission string
 const (
 	SignIn             Permission = "session.start"
 	Register           Permission = "registration.confirm"
+	ForgotPassword     Permission = "password.forgotten"
+	FollowLink         Permission = "link.follow"
 	OwnAccount         Permission = "account.own"
 	ActivateLearner    Permission = "learner.activate"
 	OwnLearner         Permission = "learner.own"
@@ -85,6 +87,8 @@ const (
 var may = map[Permission][]Role{
 	SignIn:             {Anonymous},
 	Register:           {Token},
+	ForgotPassword:     {Anonymous},
+	FollowLink:         {Token},
 	OwnAccount:         {Self},
 	ActivateLearner:    {Token},
 	OwnLearner:         {Learner},

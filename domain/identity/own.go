@@ -113,6 +113,17 @@ type reset struct {
 // Language returns the language chosen, "" if none was.
 func (a Account) Language() Language { return a.language }
 
+// EverSignedIn says whether the person has signed in before.
+func (a Account) EverSignedIn() bool { return a.signedIn }
+
+// Person returns who the account is for.
+func (a Account) Person() Person {
+	return Person{GivenName: a.givenName, FamilyName: a.familyName, PersonalCode: a.code, Email: a.email}
+}
+
+// Edition counts the changes of name and address, for two who edit them.
+func (a Account) Edition() int { return a.edition }
+
 // CheckReset returns nil if a link to choose another password works.
 func (a Account) CheckReset(id PasswordResetID, at time.Time) error {
 	switch {

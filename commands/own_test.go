@@ -1,0 +1,234 @@
+package commands_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"zurnals/commands"
+	"zurnals/domain"
+	"zurnals/domain/access"
+	"zurnals/domain/identity"
+	"zurnals/internal/trace"
+)
+
+const newPassword = "četri pelēki akmeņi"
+
+func TestForgottenPassword(t *testing.T) {
+	w := newStaffWorld(t)
+	anna, _ := w.registered(w.at(w.school))
+	w.must(w.AskPasswordReset(t.Context(), byNobody, commands.AskPasswordReset{Email: "ANNA1@skola.lv"}))
+	token := w.links().PasswordReset(anna, mailed[identity.PasswordResetAsked](w, anna).Reset)
+	w.refused(nil, func() error { return w.CheckReset(t.Context(), byLink, token) })
+	reset := func(password string) error {
+		_, err := w.ResetPassword(t.Context(), byLink, commands.ResetPassword{Token: token, Password: password})
+		return err
+	}
+	w.refused(identity.ErrPasswordShort, func() error { return reset("par īsu") })
+
+	// Who has guessed does not keep the person out.
+	for range 5 {
+		_, err := w.SignIn(t.Context(), byNobody, commands.SignIn{Email: "anna1@skola.lv", Password: "nepareiza parole"}, keep)
+		if err == nil {
+			t.Fatal("signed in")
+		}
+	}
+	w.wait(time.Hour - time.Nanosecond)
+	w.must(reset(newPassword))
+	w.refused(identity.ErrResetUsed, func() error { return reset(newPassword + "!") })
+	w.refused(identity.ErrResetUsed, func() error { return w.CheckReset(t.Context(), byLink, token) })
+	if _, err := w.Who(t.Context(), anna, 0, domain.AssignmentID{}); err == nil {
+		t.Error("the old session still works")
+	}
+	w.refused(identity.ErrSignIn, func() error {
+		_, err := w.SignIn(t.Context(), byNobody, commands.SignIn{Email: "anna1@skola.lv", Password: password}, keep)
+		return err
+	})
+	_, err := w.SignIn(t.Context(), byNobody, commands.SignIn{Email: "anna1@skola.lv", Password: newPassword}, keep)
+	w.must(err)
+}
+
+// Nobody learns from the answer whether there is such an account, and nobody is
+// sent more than five letters an hour.
+func TestForgottenPasswordTellsNothing(t *testing.T) {
+	trace.Covers(t, "C28")
+	w := newStaffWorld(t)
+	w.registered(w.at(w.school))
+	invited := w.newcomer(w.at(w.school))
+	_, err := w.InviteUser(t.Context(), operator, invited)
+	w.must(err)
+	for _, email := range []string{"nobody@skola.lv", invited.Email} {
+		w.refused(nil, func() error {
+			return w.AskPasswordReset(t.Context(), byNobody, commands.AskPasswordReset{Email: email})
+		})
+	}
+	w.refused(identity.ErrEmail, func() error {
+		return w.AskPasswordReset(t.Context(), byNobody, commands.AskPasswordReset{Email: "x\r\ny@z.lv"})
+	})
+	for range 7 {
+		w.must(w.AskPasswordReset(t.Context(), byNobody, commands.AskPasswordReset{Email: "anna1@skola.lv"}))
+	}
+	if n := w.happened("identity.password_reset_asked"); n != 5 {
+		t.Errorf("%d letters", n)
+	}
+	w.wait(time.Hour)
+	w.must(w.AskPasswordReset(t.Context(), byNobody, commands.AskPasswordReset{Email: "anna1@skola.lv"}))
+	if n := w.happened("identity.password_reset_asked"); n != 6 {
+		t.Errorf("an hour later %d letters", n)
+	}
+}
+
+func TestOwnPasswordIsChanged(t *testing.T) {
+	trace.Covers(t, "C30")
+	w := newStaffWorld(t)
+	anna, by := w.registered(w.at(w.school))
+	var opened int
+	change := func(current, replacement string) error {
+		_, err := w.ChangePassword(t.Context(), by, commands.ChangePassword{Current: current, New: replacement},
+			func(_ context.Context, _ domain.SessionID, a domain.AccountID, generation int) error {
+				if opened++; a != anna || generation != 1 {
+					t.Errorf("a session of %s in generation %d", a, generation)
+				}
+				return nil
+			})
+		return err
+	}
+	w.refused(commands.ErrPassword, func() error { return change("nepareiza parole", newPassword) })
+	w.refused(identity.ErrPasswordShort, func() error { return change(password, "par īsu") })
+	w.must(change(password, newPassword))
+	if opened != 1 {
+		t.Errorf("%d sessions began", opened)
+	}
+	if _, err := w.Who(t.Context(), anna, 0, domain.AssignmentID{}); err == nil {
+		t.Error("an old session still works")
+	}
+	if _, err := w.Who(t.Context(), anna, 1, domain.AssignmentID{}); err != nil {
+		t.Error(err)
+	}
+	_, err := w.SignIn(t.Context(), byNobody, commands.SignIn{Email: "anna1@skola.lv", Password: newPassword}, keep)
+	w.must(err)
+}
+
+// A session left open must not let somebody guess the password.
+func TestThePasswordIsProvedAgain(t *testing.T) {
+	w := newStaffWorld(t)
+	_, by := w.registered(w.at(w.school))
+	for range 5 {
+		w.refused(commands.ErrPassword, func() error { return w.Reauthenticate(t.Context(), by, "nepareiza parole", keep) })
+	}
+	w.refused(commands.ErrPasswordTries, func() error { return w.Reauthenticate(t.Context(), by, password, keep) })
+	w.wait(30 * time.Second)
+	w.must(w.Reauthenticate(t.Context(), by, password, keep))
+	if n := w.happened("identity.reauthenticated"); n != 1 {
+		t.Errorf("%d events", n)
+	}
+}
+
+func TestNamesAndLanguage(t *testing.T) {
+	trace.Covers(t, "EMU-061", "EMU-095")
+	w := newStaffWorld(t)
+	_, admin := w.registered(w.at(w.school), commands.NewRole{Role: access.SchoolAdmin})
+	anna, by := w.registered(w.at(w.school))
+	name, english := "Marija", "en"
+	w.must(w.ChangeNames(t.Context(), admin, commands.ChangeNames{Place: w.at(w.school), Account: anna, GivenName: &name, Expected: 1}))
+	if e := mailed[identity.NamesChanged](w, anna); e.GivenName != "Marija" || e.FamilyName != "Bērziņa" {
+		t.Errorf("%+v", e)
+	}
+	w.refused(identity.ErrStale, func() error {
+		return w.ChangeProfile(t.Context(), by, commands.ChangeProfile{GivenName: &english, Expected: 1})
+	})
+	w.must(w.ChangeProfile(t.Context(), by, commands.ChangeProfile{Language: &english, Expected: 2}))
+	if by = w.who(anna); by.Language != "en" {
+		t.Errorf("%+v", by)
+	}
+	_, stranger := w.registered(w.at(w.other), commands.NewRole{Role: access.SchoolAdmin})
+	w.refused(access.ErrElsewhere, func() error {
+		return w.ChangeNames(t.Context(), stranger, commands.ChangeNames{Place: w.at(w.school), Account: anna, GivenName: &name})
+	})
+	w.refused(access.ErrNotStaff, func() error {
+		return w.ChangeNames(t.Context(), stranger, commands.ChangeNames{Place: w.at(w.other), Account: anna, GivenName: &name})
+	})
+}
+
+func TestOwnDataIsExported(t *testing.T) {
+	w := newStaffWorld(t)
+	_, _ = w.registered(w.at(w.school)) // anna1@skola.lv
+	anna, by := w.registered(w.at(w.school), commands.NewRole{Role: access.SupportStaff})
+	w.start(by)
+	w.must(w.GiveEmail(t.Context(), by, commands.GiveEmail{Token: w.firstLink(anna), Email: "anna1@skola.lv"}))
+	own, err := w.ExportOwnData(t.Context(), by, commands.ExportOwnData{SignedIn: w.Now()})
+	w.must(err)
+	data, err := json.Marshal(own)
+	w.must(err)
+	for _, want := range []string{"Anna", "Bērziņa", "32000000002", "anna2@skola.lv", "emu.support_staff", "identity.user_invited", "access.role_given"} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("the export has no %s: %s", want, data)
+		}
+	}
+	if strings.Contains(string(data), "taken_by") {
+		t.Errorf("the export tells whose address it is: %s", data)
+	}
+	w.wait(time.Hour + time.Nanosecond)
+	w.refused(identity.ErrNotFresh, func() error {
+		_, err := w.ExportOwnData(t.Context(), by, commands.ExportOwnData{SignedIn: w.Now().Add(-time.Hour - 1)})
+		return err
+	})
+}
+
+func TestOwnAccountIsDeleted(t *testing.T) {
+	trace.Covers(t, "EMU-051", "C25")
+	w := newStaffWorld(t)
+	place := w.at(w.school)
+	cmd := w.newcomer(place, commands.NewRole{Role: access.SchoolAdmin}, commands.NewRole{Role: access.ClassTeacher, Class: w.class})
+	admitted, err := w.InviteUser(t.Context(), operator, cmd)
+	w.must(err)
+	anna := admitted.Account
+	w.register(anna)
+	w.signIn(cmd.Email)
+	held, err := w.Held(t.Context(), anna)
+	w.must(err)
+	by, err := w.Who(t.Context(), anna, 0, held[0].ID)
+	w.must(err)
+
+	w.refused(identity.ErrNotFresh, func() error {
+		_, err := w.DeleteAccount(t.Context(), by, commands.DeleteAccount{SignedIn: w.Now().Add(-time.Hour - 1)})
+		return err
+	})
+	credential, err := w.DeleteAccount(t.Context(), by, commands.DeleteAccount{SignedIn: w.Now().Add(-time.Hour)})
+	w.must(err)
+	if kept := w.passwords.kept[credential]; kept != password {
+		t.Errorf("another password is to be thrown away: %s", credential)
+	}
+	if _, err := w.Who(t.Context(), anna, 0, domain.AssignmentID{}); err == nil {
+		t.Error("the session still works")
+	}
+	w.refused(identity.ErrSignIn, func() error {
+		_, err := w.SignIn(t.Context(), byNobody, commands.SignIn{Email: cmd.Email, Password: password}, keep)
+		return err
+	})
+	if n := w.happened("access.administrators_gone"); n != 1 { // the last one: the municipality is told
+		t.Errorf("%d", n)
+	}
+
+	// What has happened stays; who it was does not.
+	history := w.history(anna)
+	for _, e := range history {
+		switch e := e.(type) {
+		case identity.UserInvited:
+			if e.GivenName != "" || e.Email != "" || e.PersonalCode != "" || e.Account != anna {
+				t.Errorf("still there: %+v", e)
+			}
+		case identity.LoginCodeIssued:
+			if e.Email != "" {
+				t.Errorf("still there: %+v", e)
+			}
+		}
+	}
+	// The same person is invited again later: another account.
+	again, err := w.InviteUser(t.Context(), operator, cmd)
+	if err != nil || again.Account == anna || again.How != commands.Invited {
+		t.Errorf("%+v, %v", again, err)
+	}
+}
