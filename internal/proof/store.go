@@ -124,7 +124,8 @@ func keep(ctx context.Context, tx pgx.Tx, first int64, hashes []tlog.Hash) error
 // in the table: what a log holds in memory is not what is to be proven. The
 // event is f's until it returns. Positions that are missing are left out.
 func events(ctx context.Context, db querier, after, upto int64, f func(*eventstore.Event) error) error {
-	rows, err := db.Query(ctx, `SELECT e.position, e.recorded_at, e.id, e.version, e.schema, e.stream, e.type, e.meta, e.data
+	// A time without end cannot be read; nobody but a forger writes one.
+	rows, err := db.Query(ctx, `SELECT e.position, CASE WHEN isfinite(e.recorded_at) THEN e.recorded_at ELSE 'epoch' END, e.id, e.version, e.schema, e.stream, e.type, e.meta, e.data
 		FROM es.event e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position`, after, upto)
 	if err != nil {
 		return err

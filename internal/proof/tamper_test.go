@@ -54,6 +54,7 @@ func TestOtherTampering(t *testing.T) {
 	}{
 		"order": {[]string{renumber(`= 17`, `9999`), renumber(`= 18`, `17`), renumber(`= 9999`, `18`)}, "position 17 was changed",
 			[]string{"moved at position 17: the event here was sealed at position 18", "moved at position 18: the event here was sealed at position 17"}},
+		"no time": {[]string{`UPDATE es.event SET recorded_at = 'infinity' WHERE position = 17`}, "position 17 was changed", []string{"changed at position 17: "}},
 		"deleted": {[]string{`DELETE FROM es.event WHERE position = 17`}, "position 17 is missing", []string{"deleted at position 17: "}},
 		"deleted, and the gap closed": {[]string{`DELETE FROM es.event WHERE position = 17`,
 			renumber(`> 17`, `position + 9999`), renumber(`> 9999`, `position - 10000`)}, "position 17 was changed",
