@@ -120,16 +120,17 @@ const roleQuery = `SELECT r.assignment, r.role, r.municipality, r.school, r.clas
 // A User is what the user information box shows of somebody.
 type User struct {
 	Member
-	Code  string    `json:"personal_code" doc:"masked"`
-	Since time.Time `json:"since" doc:"works here"`
-	Roles []Role    `json:"roles" doc:"held here"`
+	Code    string    `json:"personal_code" doc:"masked"`
+	Edition int       `json:"-"` // counts the changes of name and address
+	Since   time.Time `json:"since" doc:"works here"`
+	Roles   []Role    `json:"roles" doc:"held here"`
 }
 
 // One returns somebody who works at a school or a municipality.
 func One(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, account domain.AccountID, at time.Time) (User, error) {
 	return projections.Query(ctx, db, by, access.At(access.SeeUsers, place), reads, func(ctx context.Context, q *projections.Querier) (u User, err error) {
-		err = q.QueryRow(ctx, `SELECT `+memberColumns+`, p.code, s.since FROM {staff}.staff AS s JOIN {staff}.person AS p USING (account)
-			WHERE s.place = $1 AND p.account = $3`, placeOf(place), at, account).Scan(append(u.fields(), &u.Code, utc{&u.Since})...)
+		err = q.QueryRow(ctx, `SELECT `+memberColumns+`, p.code, p.edition, s.since FROM {staff}.staff AS s JOIN {staff}.person AS p USING (account)
+			WHERE s.place = $1 AND p.account = $3`, placeOf(place), at, account).Scan(append(u.fields(), &u.Code, &u.Edition, utc{&u.Since})...)
 		if err != nil {
 			return u, orNone(err)
 		}
@@ -147,14 +148,27 @@ type Profile struct {
 	Email      string           `json:"email"`
 	Code       string           `json:"personal_code" doc:"masked"`
 	LastSignIn *time.Time       `json:"last_sign_in"`
+	Edition    int              `json:"-"` // counts the changes of name and address
 }
 
 // Own returns the profile of who asks. It needs no role (EMU-048).
 func Own(ctx context.Context, db *projections.DB, by access.Actor) (Profile, error) {
 	return projections.Query(ctx, db, by, access.Own(access.OwnAccount, by.ID), reads[:1], func(ctx context.Context, q *projections.Querier) (p Profile, err error) {
-		err = q.QueryRow(ctx, `SELECT account, given_name, family_name, email, code, last_sign_in FROM {staff}.person WHERE account = $1`, by.ID).
-			Scan(&p.Account, &p.GivenName, &p.FamilyName, &p.Email, &p.Code, optional{&p.LastSignIn})
+		err = q.QueryRow(ctx, `SELECT account, given_name, family_name, email, code, last_sign_in, edition FROM {staff}.person WHERE account = $1`, by.ID).
+			Scan(&p.Account, &p.GivenName, &p.FamilyName, &p.Email, &p.Code, optional{&p.LastSignIn}, &p.Edition)
 		return p, orNone(err)
+	})
+}
+
+// Overseers returns the accounts that look after a municipality: its
+// administrators, and those of the platform. It is for jobs.
+func Overseers(ctx context.Context, db *projections.DB, by access.Actor, municipality domain.MunicipalityID) ([]domain.AccountID, error) {
+	need := access.At(access.ManageUsers, access.Scope{Municipality: municipality})
+	return projections.Query(ctx, db, by, need, reads[:1], func(ctx context.Context, q *projections.Querier) ([]domain.AccountID, error) {
+		rows, err := q.Query(ctx, `SELECT DISTINCT account FROM {staff}.role
+			WHERE role = $1 AND municipality = $2 OR role = $3 ORDER BY account LIMIT 200`,
+			string(access.MunicipalityAdmin), municipality, string(access.PlatformAdmin))
+		return collect(rows, err, func(id *domain.AccountID) []any { return []any{id} })
 	})
 }
 

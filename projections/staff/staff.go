@@ -23,12 +23,16 @@ var schema, indexes, _ = strings.Cut(sql, "-- keys")
 
 // Projection fills the tables.
 var Projection = projections.Projection[Tables]{
-	Name: "staff", Version: 1, Schema: schema, Indexes: indexes, Tables: tables,
+	Name: "staff", Version: 2, Schema: schema, Indexes: indexes, Tables: tables,
 	On: []projections.Handler[Tables]{
 		projections.On(invited),
 		projections.On(resent),
 		projections.On(withdrawn),
 		projections.On(confirmed),
+		projections.On(corrected),
+		projections.On(emailChanged),
+		projections.On(renamed),
+		projections.On(deleted),
 		projections.On(signedIn),
 		projections.On(started),
 		projections.On(ended),
@@ -51,6 +55,7 @@ type (
 		Search        string
 		Email         string
 		Code          string
+		Edition       int32
 		Registered    bool
 		LinkExpires   time.Time
 		LastSignIn    time.Time
@@ -88,7 +93,8 @@ func tables(s *projections.Set) *Tables {
 				return cols{
 					projections.ColText("given_name", &r.Given), projections.ColText("family_name", &r.Family),
 					projections.ColText("search", &r.Search), projections.ColText("email", &r.Email),
-					projections.ColText("code", &r.Code), projections.ColBool("registered", &r.Registered),
+					projections.ColText("code", &r.Code), projections.ColInt("edition", &r.Edition),
+					projections.ColBool("registered", &r.Registered),
 					projections.ColTime("link_expires_at", &r.LinkExpires), projections.ColTime("last_sign_in", &r.LastSignIn),
 				}
 			}),
@@ -131,10 +137,16 @@ func invited(t *Tables, e identity.UserInvited, m projections.Meta) {
 	if m.Erased {
 		return
 	}
-	t.People.Put(personKey{e.Account}, personRow{
-		Given: e.GivenName, Family: e.FamilyName, Email: e.Email, Code: e.PersonalCode.String(), LinkExpires: e.LinkExpiresAt,
-		Search: projections.Searchable(e.GivenName + " " + e.FamilyName + " " + e.GivenName + " " + e.Email),
-	})
+	r := personRow{Code: e.PersonalCode.String(), LinkExpires: e.LinkExpiresAt}
+	r.describe(e.GivenName, e.FamilyName, e.Email)
+	t.People.Put(personKey{e.Account}, r)
+}
+
+// describe notes what is edited: each time it is another edition.
+func (r *personRow) describe(given, family, email string) {
+	r.Given, r.Family, r.Email = given, family, email
+	r.Search = projections.Searchable(given + " " + family + " " + given + " " + email)
+	r.Edition++
 }
 
 func (t *Tables) change(id domain.AccountID, f func(*personRow)) {
@@ -154,6 +166,26 @@ func withdrawn(t *Tables, e identity.InvitationWithdrawn, _ projections.Meta) {
 
 func confirmed(t *Tables, e identity.RegistrationConfirmed, _ projections.Meta) {
 	t.change(e.Account, func(r *personRow) { r.Registered, r.LinkExpires = true, time.Time{} })
+}
+
+// corrected is for who is invited anew at another address.
+func corrected(t *Tables, e identity.EmailCorrected, _ projections.Meta) {
+	t.change(e.Account, func(r *personRow) {
+		r.describe(r.Given, r.Family, e.Email)
+		r.Registered, r.LinkExpires = false, e.LinkExpiresAt
+	})
+}
+
+func emailChanged(t *Tables, e identity.EmailChanged, _ projections.Meta) {
+	t.change(e.Account, func(r *personRow) { r.describe(r.Given, r.Family, e.Email) })
+}
+
+func renamed(t *Tables, e identity.NamesChanged, _ projections.Meta) {
+	t.change(e.Account, func(r *personRow) { r.describe(e.GivenName, e.FamilyName, r.Email) })
+}
+
+func deleted(t *Tables, e identity.AccountDeleted, _ projections.Meta) {
+	t.People.Delete(personKey{e.Account})
 }
 
 func signedIn(t *Tables, e identity.SignedIn, m projections.Meta) {

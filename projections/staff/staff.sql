@@ -7,6 +7,7 @@ CREATE TABLE person (
   search          text NOT NULL,   -- names and address as they are searched
   email           text NOT NULL,
   code            text NOT NULL,   -- personal code, masked; empty for none
+  edition         integer NOT NULL, -- counts the changes of name and address
   registered      boolean NOT NULL,
   link_expires_at timestamptz,     -- of the registration link
   last_sign_in    timestamptz

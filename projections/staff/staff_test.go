@@ -31,6 +31,7 @@ var (
 	liga, anna    = domain.AccountID{UUID: id(20)}, domain.AccountID{UUID: id(21)}
 	zane, peteris = domain.AccountID{UUID: id(22)}, domain.AccountID{UUID: id(23)}
 	gone          = domain.AccountID{UUID: id(24)}
+	erased        = domain.AccountID{UUID: id(25)}
 
 	admin = access.Actor{Kind: domain.ActorAccount, ID: id(20), Active: access.Assignment{Role: access.SchoolAdmin, Scope: school}}
 )
@@ -68,10 +69,15 @@ func story() []projections.Event {
 		joins(zane, other), role(54, zane, access.SupportStaff, other),
 
 		invite(peteris, "Pēteris", "Bērziņš", "p@skola.example"), joins(peteris, school), access.MembershipEnded{Account: peteris, Place: school},
+		identity.EmailCorrected{Account: peteris, OldEmail: "p@skola.example", Email: "peteris@skola.example", LinkExpiresAt: projectiontest.Start.Add(identity.LinkLifetime)},
+		identity.EmailChanged{Account: peteris, OldEmail: "peteris@skola.example", Email: "peteris@cita.example"},
 		joins(peteris, access.Scope{}), role(55, peteris, access.PlatformAdmin, access.Scope{}),
 		joins(peteris, access.Scope{Municipality: town}), role(56, peteris, access.MunicipalityAdmin, access.Scope{Municipality: town}),
 		role(57, peteris, access.Analyst, access.Scope{Municipality: town}),
 
+		invite(erased, "Aizmirsta", "Persona", "erased@skola.example"), joins(erased, school),
+		identity.NamesChanged{Account: erased, GivenName: "Cita", FamilyName: "Persona"},
+		access.MembershipEnded{Account: erased, Place: school}, identity.AccountDeleted{Account: erased},
 		invite(gone, "Izdzēsta", "Persona", "gone@skola.example"), joins(gone, school), identity.InvitationWithdrawn{Account: gone},
 	)
 }
@@ -199,5 +205,47 @@ func TestErasedPersonVanishes(t *testing.T) {
 	all, _, err := staff.At(t.Context(), db, admin, school, staff.Filter{}, projectiontest.Start, projections.Page{})
 	if err != nil || len(all) != 0 {
 		t.Errorf("%v %+v", err, all)
+	}
+}
+
+// Names and addresses are corrected, and each time it is another edition. Who
+// deletes the account is in no list any more.
+func TestPeopleChange(t *testing.T) {
+	trace.Covers(t, "EMU-095")
+	events := projectiontest.Events(
+		invite(liga, "Līga", "Ābola", "liga@skola.example"), joins(liga, school), identity.RegistrationConfirmed{Account: liga},
+		identity.NamesChanged{Account: liga, GivenName: "Līga", FamilyName: "Ozola"},
+		identity.EmailChanged{Account: liga, OldEmail: "liga@skola.example", Email: "liga@jauna.example"},
+		invite(anna, "Anna", "Celma", "anna@skola.example"), joins(anna, school), identity.RegistrationConfirmed{Account: anna},
+		identity.EmailCorrected{Account: anna, OldEmail: "anna@skola.example", Email: "anna@cita.example", LinkExpiresAt: projectiontest.Start.Add(identity.LinkLifetime)},
+		invite(erased, "Aizmirsta", "Persona", "erased@skola.example"), joins(erased, school),
+		access.MembershipEnded{Account: erased, Place: school}, identity.AccountDeleted{Account: erased},
+		joins(zane, access.Scope{Municipality: town}), role(60, zane, access.MunicipalityAdmin, access.Scope{Municipality: town}),
+		joins(peteris, access.Scope{}), role(61, peteris, access.PlatformAdmin, access.Scope{}),
+		role(62, liga, access.SchoolAdmin, school),
+	)
+	db := projectiontest.Given(t, events, staff.Projection, students.Projection, organisation.Projection)
+	user, err := staff.One(t.Context(), db, admin, school, liga, projectiontest.Start)
+	if err != nil || user.FamilyName != "Ozola" || user.Email != "liga@jauna.example" || user.Edition != 3 || user.State != staff.Registered {
+		t.Errorf("%+v, %v", user, err)
+	}
+	user, err = staff.One(t.Context(), db, admin, school, anna, projectiontest.Start)
+	if err != nil || user.Email != "anna@cita.example" || user.Edition != 2 || user.State != staff.Invited || user.LinkExpires == nil {
+		t.Errorf("%+v, %v", user, err)
+	}
+	found, _, err := staff.At(t.Context(), db, admin, school, staff.Filter{}, projectiontest.Start, projections.Page{Search: "ozola"})
+	if err != nil || len(found) != 1 {
+		t.Errorf("%+v, %v", found, err)
+	}
+	all, _, err := staff.At(t.Context(), db, admin, school, staff.Filter{}, projectiontest.Start, projections.Page{})
+	if err != nil || len(all) != 2 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	over, err := staff.Overseers(t.Context(), db, access.System("test"), town)
+	if err != nil || len(over) != 2 || over[0] != zane || over[1] != peteris {
+		t.Errorf("%v, %v", over, err)
+	}
+	if _, err := staff.Overseers(t.Context(), db, admin, town); !errors.Is(err, access.ErrForbidden) {
+		t.Errorf("%v", err)
 	}
 }
