@@ -31,6 +31,7 @@ func subcommands() []subcommand {
 		{"tour", "[flags]", "do the main job once on a fresh database and check every step", tourCommand},
 		{"migrate", "[flags]", "bring the database up to date and build missing read models", migrate},
 		{"doctor", "[-full] [flags]", "look at everything a server needs, and change nothing; fails on problems", doctorCommand},
+		{"demo", "[-schools 3] [-students 1500] [-days 20] [-seed 1]", "fill an empty database with a municipality that is made up", demoCommand},
 		{"admin create-platform-admin", "-email … -given … -family … -code …", "invite a platform administrator; prints the registration link", createPlatformAdmin},
 		{"municipality add", "-name …", "register a municipality", addMunicipality},
 		{"school add", "-municipality … -name … [-source …]", "register a school", addSchool},

@@ -57,6 +57,7 @@ var rules = []rule{
 	{"internal/mail", "domain", "github.com/wneessen/go-mail github.com/jackc/pgx github.com/google/uuid", "adapter: letters"},
 	{"internal/mail/mailtest", "", "github.com/emersion/go-smtp github.com/emersion/go-sasl", "a mail server for tests"},
 	{"internal/metrics", "eventstore", "github.com/jackc/pgx github.com/prometheus/client_golang", "it measures; what it measures it is given"},
+	{"internal/demo", "domain domain/* commands", "golang.org/x/sync", "it plays the people of a whole municipality, with the rights that they have"},
 	{"internal/tour", "", "github.com/jackc/pgx github.com/xuri/excelize", "it plays the people who use the program, and knows it from outside only"},
 	{"internal/oneroster", "domain", "golang.org/x/text", "adapter: the roster format"},
 	{"internal/sheet", "domain", "github.com/xuri/excelize", "adapter: spreadsheets"},
