@@ -51,6 +51,7 @@ var rules = []rule{
 	{"internal/reactions", "domain domain/* commands eventstore internal/mail",
 		"github.com/ThreeDotsLabs/watermill github.com/ThreeDotsLabs/watermill-sql github.com/riverqueue/river github.com/jackc/pgx github.com/google/uuid",
 		"it answers events with jobs"},
+	{"internal/relay", "eventstore", "github.com/nats-io/nats.go github.com/google/uuid", "it carries the log as it is: sealed, and without meaning"},
 	{"internal/replay", "domain domain/access commands", "", "it writes histories as text"},
 	{"internal/proof", "domain eventstore", "golang.org/x/mod github.com/jackc/pgx github.com/google/uuid",
 		"it vouches for what is stored, whatever it means: it reads the table itself"},
