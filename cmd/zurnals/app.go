@@ -38,7 +38,8 @@ type app struct {
 	clock    *clock.Clock
 	keys     *eventstore.PostgresKeys
 	log      *eventstore.Postgres
-	appends  *metrics.Appends // the log, measured
+	erasures *eventstore.Erasures // the ledger outside the database
+	appends  *metrics.Appends     // the log, measured
 	links    *commands.Links
 	commands *commands.Commands
 	engine   *projections.Engine
@@ -92,6 +93,10 @@ func open(ctx context.Context, cfg Config, logger *slog.Logger) (_ *app, err err
 			logger.Error("the log has stopped", "err", err)
 		}
 	})
+	if a.erasures, err = eventstore.OpenErasures(cfg.erasuresFile()); err != nil {
+		return nil, err
+	}
+	a.background.Go(func() { a.erasures.Keep(running, a.log) })
 	passwords, err := credentials.New(a.pool, a.clock.Now, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return nil, err

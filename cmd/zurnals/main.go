@@ -45,6 +45,9 @@ func subcommands() []subcommand {
 		{"audit export", "<file>", "write the log and its newest checkpoint to a file, all columns, sealed data stays sealed", auditExport},
 		{"audit prove", "<position> | -from <size> [-to <size>]", "prove that an event is in the log, or that the log continues an earlier one", auditProve},
 		{"audit verify", "<file> -key <public key> [-against <checkpoints>]", "verify an export or a proof; needs no database", auditVerify},
+		{"backup", "<new folder>", "copy the database while it is in use; neither read models nor the master key are in it", backup},
+		{"restore", "<folder> [-ledger <file> | -without-ledger]", "fill an empty database from a backup; whoever was erased since stays erased", restore},
+		{"keys rotate", "<file with the new master key>", "wrap all keys by another master key", rotateKeys},
 		{"settings", "", "every setting with its environment variable and default", func(_ context.Context, _ []string, out io.Writer) error {
 			printSettings(out)
 			return nil

@@ -84,8 +84,12 @@ func TestTheNextRunSweepsWhatAKilledOneLeft(t *testing.T) {
 }
 
 func TestAToolIsFoundWhereTheServerIs(t *testing.T) {
-	if path := Tool(t, "initdb"); filepath.Base(path) != "initdb" {
+	if path, ok := Tool(t, "initdb"); !ok || filepath.Base(path) != "initdb" {
 		t.Errorf("initdb is %q", path)
+	}
+	t.Setenv("CI", "")
+	if path, ok := Tool(t, "pg_nosuchtool"); ok {
+		t.Errorf("found %q", path)
 	}
 }
 
