@@ -50,6 +50,35 @@ func rosterZip(t *testing.T, day string, changes ...string) []byte {
 	return b.Bytes()
 }
 
+// rosterZipOf packs a made-up day: the files of the first one, of which some
+// are replaced.
+func rosterZipOf(t *testing.T, files map[string]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range []string{"manifest.csv", "academicSessions.csv", "orgs.csv", "classes.csv", "users.csv", "enrollments.csv"} {
+		text, ok := files[name]
+		if !ok {
+			content, err := os.ReadFile(filepath.Join("..", "internal", "oneroster", "testdata", "roster_lv/01_initial", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = string(content)
+		}
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 func rosterForm(file []byte) formBody {
 	return formBody{files: map[string]formFile{"file": {"roster.zip", file}}}
 }

@@ -57,8 +57,10 @@ func suspicious(q *request, err error) string {
 		case domain.Unauthenticated, domain.Forbidden, domain.TooMany:
 			return refused.Code
 		case domain.NotFound, domain.Gone, domain.Conflict:
-			// A thing of another school, or a link that is dead or made up.
-			if refused.Code == access.ErrElsewhere.Code || q.route != nil && q.route.asker.token {
+			// A thing of another school, or a link that is dead or made up. What
+			// cannot be an id at all is a mistake in writing.
+			elsewhere := refused.Kind == domain.NotFound && q.by.ID != uuid.Nil && refused.Code != domain.ErrID.Code
+			if elsewhere || q.route != nil && q.route.asker.token {
 				return refused.Code
 			}
 		}

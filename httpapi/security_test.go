@@ -46,7 +46,8 @@ func TestRefusalsAreNotedWithoutPersonalData(t *testing.T) {
 		{"from another site", nil, echoPath, "Sec-Fetch-Site: cross-site", "http.cross_origin"},
 		{"a dead link", domain.Refuse(domain.Gone, "identity.link_used", "x"), "/api/v1/registrations/geheim", "X: x", "identity.link_used"},
 		{"a link made up", domain.Refuse(domain.NotFound, "identity.link_unknown", "x"), "/api/v1/registrations/geheim", "X: x", "identity.link_unknown"},
-		{"just not there", domain.Refuse(domain.NotFound, "x.none", "x"), echoPath, token, ""},
+		{"not there", domain.Refuse(domain.NotFound, "x.none", "x"), echoPath, token, "x.none"},
+		{"no id at all", domain.ErrID, echoPath, token, ""},
 		{"a mistake", domain.Refuse(domain.Invalid, "x.wrong", "x"), echoPath, token, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
