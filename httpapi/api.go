@@ -48,6 +48,7 @@ type API struct {
 	Who      Who
 	Learners Learners
 	Sessions Sessions
+	External External // services that staff may sign in by; none by default
 	Security Security
 	Now      func() time.Time // the one clock
 	Log      *slog.Logger

@@ -51,6 +51,8 @@ type Config struct {
 	// commas between them, and AuditorsEvery how often at most: what was done to
 	// the log before a mail can be proven by it.
 	Auditors, AuditorsEvery string
+	// Eklase and Eparaksts are services that people may sign in by, beside e-mail.
+	Eklase, Eparaksts Service
 	// Dev serves /dev/mail, /dev/clock and /dev/jobs/run; only on a loopback
 	// address.
 	Dev bool
@@ -78,6 +80,14 @@ var settings = []setting{
 	{flag: "login-code", env: "ZURNALS_LOGIN_CODE", fallback: "first_only", doc: "mailed code at sign-in: first_only or always", text: func(c *Config) *string { return &c.LoginCode }},
 	{flag: "auditors", env: "ZURNALS_AUDITORS", doc: "addresses that checkpoints of the log are mailed to, with commas", text: func(c *Config) *string { return &c.Auditors }},
 	{flag: "auditors-every", env: "ZURNALS_AUDITORS_EVERY", fallback: "1m", doc: "how often at most a checkpoint is mailed, such as 1h", text: func(c *Config) *string { return &c.AuditorsEvery }},
+	{flag: "eklase-issuer", env: "ZURNALS_EKLASE_ISSUER", doc: "E-klase by OpenID Connect: its address (default: none)", text: func(c *Config) *string { return &c.Eklase.Issuer }},
+	{flag: "eklase-client-id", env: "ZURNALS_EKLASE_CLIENT_ID", doc: "what E-klase calls us", text: func(c *Config) *string { return &c.Eklase.ClientID }},
+	{flag: "eklase-secret-file", env: "ZURNALS_EKLASE_SECRET_FILE", doc: "file with the secret that E-klase knows us by", text: func(c *Config) *string { return &c.Eklase.SecretFile }},
+	{flag: "eklase-code-claim", env: "ZURNALS_EKLASE_CODE_CLAIM", doc: "claim in which E-klase tells the personal code", text: func(c *Config) *string { return &c.Eklase.CodeClaim }},
+	{flag: "eparaksts-issuer", env: "ZURNALS_EPARAKSTS_ISSUER", doc: "e-paraksts by OpenID Connect: its address (default: none)", text: func(c *Config) *string { return &c.Eparaksts.Issuer }},
+	{flag: "eparaksts-client-id", env: "ZURNALS_EPARAKSTS_CLIENT_ID", doc: "what e-paraksts calls us", text: func(c *Config) *string { return &c.Eparaksts.ClientID }},
+	{flag: "eparaksts-secret-file", env: "ZURNALS_EPARAKSTS_SECRET_FILE", doc: "file with the secret that e-paraksts knows us by", text: func(c *Config) *string { return &c.Eparaksts.SecretFile }},
+	{flag: "eparaksts-code-claim", env: "ZURNALS_EPARAKSTS_CODE_CLAIM", fallback: "serial_number", doc: "claim in which e-paraksts tells the personal code", text: func(c *Config) *string { return &c.Eparaksts.CodeClaim }},
 	{flag: "dev", env: "ZURNALS_DEV", doc: "serve /dev/mail, /dev/clock, /dev/jobs/run (loopback only)", yes: func(c *Config) *bool { return &c.Dev }},
 }
 
@@ -144,6 +154,9 @@ func (c *Config) check() error {
 	}
 	if c.LoginCode != "first_only" && c.LoginCode != "always" {
 		say("login-code", "%q is neither first_only nor always", c.LoginCode)
+	}
+	for name, service := range c.services() {
+		service.check(name, say)
 	}
 	for _, address := range addresses(c.Auditors) {
 		if a, err := mail.ParseAddress(address); err != nil || a.Address != address {

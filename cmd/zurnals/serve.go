@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"zurnals/httpapi"
+	"zurnals/internal/oidc"
 	"zurnals/internal/securitylog"
 	"zurnals/internal/sessions"
 )
@@ -130,9 +131,13 @@ func (a *app) api(ctx context.Context) (*httpapi.API, error) {
 	if err != nil {
 		return nil, err
 	}
+	external, err := a.external()
+	if err != nil {
+		return nil, err
+	}
 	return &httpapi.API{
 		Commands: a.commands, Views: a.engine.DB(), Engine: a.engine,
-		Who: a.commands, Learners: a.commands,
+		Who: a.commands, Learners: a.commands, External: external,
 		Sessions: &sessions.Store{Pool: a.pool, Now: a.clock.Now},
 		Security: &securitylog.Store{Pool: a.pool, Now: a.clock.Now},
 		Now:      a.clock.Now, Log: a.logger,
@@ -149,8 +154,9 @@ func (a *app) sweep(ctx context.Context) {
 	defer everyHour.Stop()
 	security := &securitylog.Store{Pool: a.pool, Now: a.clock.Now}
 	signedIn := &sessions.Store{Pool: a.pool, Now: a.clock.Now}
+	external := &oidc.Flows{Pool: a.pool, Now: a.clock.Now}
 	for {
-		if err := errors.Join(security.Sweep(ctx), signedIn.Sweep(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(security.Sweep(ctx), signedIn.Sweep(ctx), external.Sweep(ctx)); err != nil && ctx.Err() == nil {
 			a.logger.Warn("sweeping failed", "err", err)
 		}
 		select {

@@ -40,6 +40,9 @@ var identity = map[string]Text{
 	"identity.external_refused":        {"Servisa atbilde nav derīga: sāciet no jauna", "the answer of the service is not valid: begin again"},
 	"identity.external_cancelled":      {"Pieslēgšanās servisā ir pārtraukta", "signing in at the service was cancelled"},
 	"identity.external_state":          {"Šī pieslēgšanās ir beigusies vai sākta citā pārlūkā: sāciet no jauna", "this sign-in is over, or was begun in another browser: begin again"},
+	"page.external_title":              {"Ārējais serviss", "External service"},
+	"page.external_connected":          {"Serviss ir pievienots. No nākamās reizes ar to varat pieslēgties.", "The service is connected. From the next time on you can sign in by it."},
+	"page.external_signed_in":          {"Jūs esat pieslēdzies.", "You are signed in."},
 	"identity.external_not_configured": {"Šis serviss šeit nav pieejams", "this service is not available here"},
 
 	"access.last_administrator": {"Šis ir skolas pēdējais administrators", "this is the last administrator of the school"},
