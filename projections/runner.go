@@ -146,7 +146,7 @@ func (r *runner) work(ctx context.Context) error {
 		case len(events) > 0:
 			err = l.applyAll(ctx, events, upto)
 			saved = time.Now()
-		case upto-l.saved >= 10_000 || r.engine.crew.others() && time.Since(saved) > beat/4:
+		case upto-l.saved >= 10_000 || time.Since(saved) > r.soon(beat/4):
 			err = l.applyAll(ctx, nil, upto)
 			saved = time.Now()
 		default:
@@ -231,15 +231,21 @@ func (r *runner) next(ctx context.Context, l *live) ([]Event, int64, error) {
 	}
 }
 
+// soon is when others should see that the tables are up to date: other nodes
+// after some time, operators within a second.
+func (r *runner) soon(nodes time.Duration) time.Duration {
+	if r.engine.crew.others() {
+		return nodes
+	}
+	return time.Second
+}
+
 // idle waits for moved. If nothing concerned the projection for a while, the
 // checkpoint is moved, so that other nodes see that it is up to date.
 func (r *runner) idle(ctx context.Context, l *live, moved <-chan struct{}) error {
 	pause := time.Hour
 	if l.position > l.saved {
-		pause = time.Second
-		if r.engine.crew.others() {
-			pause = watching
-		}
+		pause = r.soon(watching)
 	}
 	t := time.NewTimer(pause)
 	defer t.Stop()
