@@ -69,8 +69,10 @@ trace: setup
 	ZURNALS_TRACE=$(CURDIR)/trace.tsv $(WITH_PG) $(GO) test -count=1 ./...
 	@$(GO) run ./internal/trace/report trace.tsv
 
-## bench: the benchmarks, on a server with fsync
+## bench: the benchmarks, on a server with fsync; those of appends into docs/benchmarks.md
 bench: setup
+	internal/bench/peers.sh
+	$(GO) run ./internal/bench -report docs/benchmarks.md
 	$(WITH_PG) -durable $(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean:
