@@ -177,27 +177,47 @@ func isDenied(err error) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == "42501" // insufficient_privilege
 }
 
-// Versions returns the last migration that a database has, 0 for none, and the
-// last that this program has.
+// Versions returns up to which migration a database has all of this program's,
+// 0 for none, and the last that the program has. A database that a newer program
+// has migrated has more.
 func Versions(ctx context.Context, owner *pgx.Conn) (have, want int64, err error) {
-	names, err := fs.Glob(files, "*.sql")
+	names, err := fs.Glob(files, "*.sql") // in order
 	if err != nil || len(names) == 0 {
 		return 0, 0, fmt.Errorf("migrations: no files: %w", err)
 	}
+	applied, newest, err := readApplied(ctx, owner)
+	if err != nil {
+		return 0, 0, fmt.Errorf("migrations: %w", err)
+	}
+	complete := true
 	for _, name := range names {
-		n, err := goose.NumericComponent(name)
-		if err != nil {
+		if want, err = goose.NumericComponent(name); err != nil {
 			return 0, 0, fmt.Errorf("migrations: %w", err)
 		}
-		want = max(want, n)
+		if complete = complete && applied[want]; complete {
+			have = want
+		}
 	}
-	err = owner.QueryRow(ctx, `SELECT coalesce(max(version_id) FILTER (WHERE is_applied), 0) FROM goose_db_version`).Scan(&have)
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "42P01" { // undefined_table: it was never migrated
-		return 0, want, nil
-	}
-	if err != nil {
-		return 0, want, fmt.Errorf("migrations: %w", err)
+	if complete {
+		have = newest
 	}
 	return have, want, nil
+}
+
+// readApplied returns which migrations a database has, and the last of them.
+func readApplied(ctx context.Context, owner *pgx.Conn) (applied map[int64]bool, newest int64, err error) {
+	applied = make(map[int64]bool)
+	rows, err := owner.Query(ctx, `SELECT version_id FROM goose_db_version WHERE is_applied`)
+	if err == nil {
+		var version int64
+		_, err = pgx.ForEachRow(rows, []any{&version}, func() error {
+			applied[version], newest = true, max(newest, version)
+			return nil
+		})
+	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "42P01" { // undefined_table: it was never migrated
+		return applied, 0, nil
+	}
+	return applied, newest, err
 }

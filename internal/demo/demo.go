@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -137,8 +136,7 @@ func (d *Demo) Found(ctx context.Context) error {
 	if err := d.find(ctx, from); err != nil {
 		return err
 	}
-	// As many at once as there are processors: passwords are slow on purpose.
-	return d.eachClass(ctx, runtime.GOMAXPROCS(0), d.settle)
+	return d.eachClass(ctx, workers, d.settle)
 }
 
 // load loads the roster of a school.
