@@ -48,6 +48,8 @@ func subcommands() []subcommand {
 		{"backup", "<new folder>", "copy the database while it is in use; neither read models nor the master key are in it", backup},
 		{"restore", "<folder> [-ledger <file> | -without-ledger]", "fill an empty database from a backup; whoever was erased since stays erased", restore},
 		{"keys rotate", "<file with the new master key>", "wrap all keys by another master key", rotateKeys},
+		{"relay", "-nats nats://…", "publish the log to NATS JetStream, for read models elsewhere", relayLog},
+		{"project", "-from nats://… [-keys postgres://…]", "keep read models in a database of their own, from what relay publishes", projectStream},
 		{"settings", "", "every setting with its environment variable and default", func(_ context.Context, _ []string, out io.Writer) error {
 			printSettings(out)
 			return nil

@@ -40,22 +40,33 @@ const (
 	patience = 10 * time.Second
 )
 
-// Follow connects to the cluster. Run must be under way for Changes to move.
-// Close the stream when Run has ended.
+// Follow connects to the cluster, and waits until the stream is there. Run must
+// be under way for Changes to move. Close the stream when Run has ended.
 func Follow(ctx context.Context, c Config) (*Stream, error) {
 	nc, err := connect(&c)
 	if err != nil {
 		return nil, err
 	}
 	s := &Stream{c: c, nc: nc, moved: make(chan struct{})}
-	if s.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(answerIn)); err == nil {
-		_, err = s.Head(ctx)
-	}
-	if err != nil {
+	if s.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(answerIn)); err != nil {
 		nc.Close()
 		return nil, err
 	}
-	return s, nil
+	for told := false; ; told = true {
+		_, err := s.Head(ctx)
+		if err == nil {
+			return s, nil
+		}
+		if !told {
+			c.Logger.Warn("waiting for the stream", "err", err)
+		}
+		select {
+		case <-time.After(floor / 4):
+		case <-ctx.Done():
+			nc.Close()
+			return nil, err
+		}
+	}
 }
 
 // Close ends the connection.

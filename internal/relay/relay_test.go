@@ -96,14 +96,6 @@ func TestAReadModelElsewhereIsTheSame(t *testing.T) {
 	if _, err := eventstore.ReadKeys(t.Context(), w.readOnly(), now, eventstore.NewMaster()); !errors.Is(err, eventstore.ErrWrongMaster) {
 		t.Errorf("with another master key: %v", err)
 	}
-	until(t, "the stream is there", func() bool {
-		s, err := relay.Follow(t.Context(), relay.Config{URL: url})
-		if err != nil {
-			return false
-		}
-		s.Close()
-		return true
-	})
 	source := follow(t, url)
 	engines := []interface {
 		WaitFor(context.Context, int64, ...string) error
