@@ -3,8 +3,6 @@ package httpapi
 // routes declares all routes, context by context.
 func (a *API) routes() {
 	a.sessionRoutes()
-	a.ownRoutes()
-	a.emailRoutes()
 	a.externalRoutes()
 	a.organisationRoutes()
 	a.userRoutes()
