@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,7 +83,11 @@ func (d decoded) Read(ctx context.Context, after, upto int64, want map[string]bo
 	}
 	events := make([]Event, len(stored))
 	for i, e := range stored {
-		events[i] = d.decode(e, faults[e.Position])
+		var before *Event
+		if i > 0 && bytes.Equal(e.Meta, stored[i-1].Meta) { // as often: one request, one import
+			before = &events[i-1]
+		}
+		events[i] = d.decode(e, faults[e.Position], before)
 	}
 	return events, nil
 }
@@ -109,11 +114,16 @@ func (d decoded) open(ctx context.Context, stored []eventstore.Event) (faults ma
 	return faults, nil
 }
 
-func (d decoded) decode(e eventstore.Event, fault error) Event {
+// decode decodes an event. That before it, if given, has the same meta.
+func (d decoded) decode(e eventstore.Event, fault error, before *Event) Event {
 	out := Event{Event: unread(e.Type), err: fault, alien: d.known[e.Type] == 0, later: e.Schema > d.known[e.Type], Meta: Meta{
 		Position: e.Position, RecordedAt: e.RecordedAt, EventID: e.ID, Stream: e.Stream, Version: e.Version, Erased: e.Erased,
 	}}
-	if out.err == nil {
+	switch {
+	case out.err != nil:
+	case before != nil && before.err == nil:
+		out.Meta.Meta = before.Meta.Meta
+	default:
 		out.err = json.Unmarshal(e.Meta, &out.Meta.Meta)
 	}
 	if out.err == nil {

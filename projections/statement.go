@@ -2,6 +2,7 @@ package projections
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -161,6 +162,49 @@ func (t *Table[K, R]) arrays(cols []Column, keys []K) [][]byte {
 		}
 	}
 	return args
+}
+
+// sample returns a statement that reads some of the rows in memory back, by key
+// as the live runner does, and what then says whether they are the same.
+func (t *Table[K, R]) sample(most int) (read statement, check func() error) {
+	var keys []K
+	for i := 0; i < len(t.changed); i += 1 + len(t.changed)/most {
+		if k := t.changed[i]; t.rows[k].exists {
+			keys = append(keys, k)
+		}
+	}
+	encoded := func() (b []byte) {
+		for i := range t.cols {
+			b = t.cols[i].put(b)
+		}
+		return b
+	}
+	right, wrong := 0, *new(K)
+	read = statement{
+		sql: fmt.Sprintf("SELECT %s FROM %s AS t JOIN unnest(%s) AS k(%s) USING (%[4]s)",
+			list(t.cols, "t.$"), t.name, list(t.keys, "#"), list(t.keys, "$")),
+		args: t.arrays(t.keys, keys),
+		take: func(values [][]byte) {
+			for i, c := range t.cols {
+				c.get(values[i])
+			}
+			stored, e := encoded(), t.rows[t.key]
+			if e == nil {
+				return
+			}
+			if t.row = e.now; bytes.Equal(stored, encoded()) {
+				right++
+			} else {
+				wrong = t.key
+			}
+		},
+	}
+	return read, func() error {
+		if right == len(keys) {
+			return nil
+		}
+		return fmt.Errorf("table %s: of %d rows read back, %d are as they were folded; not %v", t.short, len(keys), right, wrong)
+	}
 }
 
 // copy fills the empty table with all rows. The table was made in the same

@@ -24,6 +24,7 @@ type table interface {
 	writes() []statement
 	forget()
 	copy(context.Context, *pgconn.PgConn) (int64, error)
+	sample(most int) (read statement, check func() error)
 }
 
 func (s *Set) forget() {

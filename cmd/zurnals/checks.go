@@ -69,17 +69,23 @@ func (a *app) checkPartitions(ctx context.Context) (warning string, err error) {
 	return warning, err
 }
 
-func (a *app) checkReadModels(context.Context) (string, error) {
-	var wrong []error
+func (a *app) checkReadModels(context.Context) (warning string, err error) {
+	var wrong, odd []string
 	for _, s := range a.engine.Status() {
-		if s.Position < 0 || s.State == projections.Stopped {
-			wrong = append(wrong, errors.New(strings.TrimSpace(fmt.Sprintf("%s: %s %s", s.Name, s.State, s.Error))))
+		switch {
+		case s.Position < 0 || s.State == projections.Stopped:
+			wrong = append(wrong, strings.TrimSpace(fmt.Sprintf("%s: %s %s", s.Name, s.State, s.Error)))
+		case s.State == projections.Paused:
+			odd = append(odd, s.Name+" is paused")
+		}
+		if s.Parked > 0 {
+			odd = append(odd, fmt.Sprintf("%s has put %d streams aside", s.Name, s.Parked))
 		}
 	}
-	if len(wrong) == 0 {
-		return "", nil
+	if len(wrong) > 0 {
+		return "", errors.New(strings.Join(wrong, "; "))
 	}
-	return "", errors.New(strings.ReplaceAll(errors.Join(wrong...).Error(), "\n", "; "))
+	return strings.Join(odd, "; "), nil
 }
 
 // checkReactions warns only: whoever asks for a page is served without them.

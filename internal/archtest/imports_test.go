@@ -38,7 +38,7 @@ var rules = []rule{
 		"it alone decides and appends, and knows nothing of HTTP, of SQL or of read models; oneroster is a pure parser, whose snapshots it loads"},
 	{"projections", "domain domain/access eventstore", "github.com/jackc/pgx github.com/google/uuid golang.org/x/text",
 		"the engine knows rights, but no events"},
-	{"projections/projectiontest", "domain projections internal/pgtest", "github.com/jackc/pgx github.com/google/uuid github.com/google/go-cmp",
+	{"projections/projectiontest", "domain domain/catalogue eventstore projections internal/pgtest", "github.com/jackc/pgx github.com/google/uuid github.com/google/go-cmp",
 		"one check for all read models"},
 	{"projections/*", "domain domain/* projections", "github.com/jackc/pgx github.com/google/uuid",
 		"a read model follows from events and knows no other"},

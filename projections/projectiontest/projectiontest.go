@@ -98,7 +98,8 @@ func Given(t testing.TB, events []projections.Event, all ...projections.Any) *pr
 
 // Rebuild checks a projection with a story of events, which should have each
 // type that it handles: its tables must be the same whether the events come one
-// by one, in pages, all at once, after a first part was copied, or in a rebuild.
+// by one, in pages, all at once, after a first part was copied, in a rebuild, or,
+// if the program knows all of them, sealed and stored from the log in PostgreSQL.
 // It checks too that every field has a column that keeps it.
 func Rebuild[T any](t *testing.T, p projections.Projection[T], events ...projections.Event) {
 	t.Helper()
@@ -151,6 +152,15 @@ func Rebuild[T any](t *testing.T, p projections.Projection[T], events ...project
 		}
 		if diff := cmp.Diff(want, Dump(t, pool, schema)); diff != "" {
 			t.Errorf("%s: rebuilt twice, they differ:\n%s", p.Name, diff)
+		}
+	}
+	if stored(events) {
+		pool, log := store(t, events)
+		e := open(t, pool, log, 7, p)
+		start(t, e)
+		wait(t, e, int64(len(events)))
+		if diff := cmp.Diff(want, Dump(t, pool, schema)); diff != "" {
+			t.Errorf("%s: rebuilt (-) and from the stored log (+) differ:\n%s", p.Name, diff)
 		}
 	}
 }
