@@ -435,3 +435,48 @@ func TestALetterUnderWayIsTriedAgainAfterAStop(t *testing.T) {
 	p.runDue(e)
 	p.letters(1)
 }
+
+// In production nobody asks for another try: river waits, longer each time, and
+// then tries by itself.
+func TestAPutOffLetterIsTriedAgainByItself(t *testing.T) {
+	p := newPost(t)
+	office := p.office()
+	office.Say(mailtest.Answers{Rcpt: mailtest.Refusal(450)})
+	c := p.config(reactions.Mail)
+	c.Dev, c.Workers = false, river.NewWorkers()
+	river.AddWorker(c.Workers, &reactions.Mailer{
+		Pool: p.pool, Log: p.log, Keys: p.keys, Catalogue: catalogue.All, Links: p.links, Sender: p.sender,
+		PublicURL: "https://zurnals.example.lv/", Now: p.Now,
+	})
+	p.start(p.open(c))
+	p.invite()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	// After a failure: how many there have been, and how long river waits.
+	pause := func(tries int) (seconds float64) {
+		for ctx := p.patiently(); ; {
+			err := p.pool.QueryRow(ctx, `SELECT extract(epoch FROM scheduled_at - attempted_at) FROM jobs.river_job WHERE attempt = $1 AND state <> 'running'`, tries).Scan(&seconds)
+			if err == nil {
+				return seconds
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				t.Fatal(err)
+			}
+		}
+	}
+	first := pause(1)
+	second := pause(2)
+	if first < 0.8 || first > 2 || second < 10 || second > 25 {
+		t.Errorf("tried again after %v s and %v s", first, second)
+	}
+	office.Say(mailtest.Answers{})
+	if _, err := p.pool.Exec(t.Context(), `UPDATE jobs.river_job SET scheduled_at = now()`); err != nil { // the time has come
+		t.Fatal(err)
+	}
+	p.await(office, 1)
+	if state, _ := p.job(); state == "cancelled" || office.Taken() != 1 {
+		t.Errorf("the job is %s, %d letters", state, office.Taken())
+	}
+}
