@@ -261,44 +261,69 @@ func (d *doctor) keys(ctx context.Context, a *app) {
 	}
 }
 
-// readModels looks whether the tables are there that this program reads.
+// A kept is what the database says of the tables of a read model.
+type kept struct {
+	Schema   string
+	Position int64
+	Paused   bool
+	Problem  string // why it stopped
+	Parked   int64  // streams put aside
+}
+
+// readModels looks whether the tables are there that this program reads, and
+// how they are.
 func (d *doctor) readModels(ctx context.Context, pool *pgxpool.Pool, wanted []projections.Status) error {
-	rows, err := pool.Query(ctx, `SELECT c.schema, c.position FROM projection.checkpoint c`)
+	rows, err := pool.Query(ctx, `SELECT c.schema, c.position, c.paused_at IS NOT NULL, coalesce(c.problem, ''),
+		(SELECT count(*) FROM projection.parked p WHERE p.schema = c.schema) FROM projection.checkpoint c`)
 	if err != nil {
 		return err
 	}
-	built := make(map[string]int64)
-	var schema string
-	var position, head int64
-	if _, err := pgx.ForEachRow(rows, []any{&schema, &position}, func() error {
-		built[schema] = position
-		return nil
-	}); err != nil {
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[kept])
+	if err != nil {
 		return err
 	}
+	var head int64
 	if err := pool.QueryRow(ctx, `SELECT position FROM es.head`).Scan(&head); err != nil {
 		return err
 	}
-	var missing, behind []string
+	built := make(map[string]kept)
+	for _, k := range all {
+		built[k.Schema] = k
+	}
+	var wrong, odd []string
 	for _, s := range wanted {
-		at, ok := built[s.Schema]
+		k, ok := built[s.Schema]
 		switch {
 		case !ok:
-			missing = append(missing, fmt.Sprintf("%s version %d", s.Name, s.Version))
-		case head-at > 100_000:
-			behind = append(behind, fmt.Sprintf("%s by %d events", s.Name, head-at))
+			odd = append(odd, fmt.Sprintf("%s version %d has no tables yet, `zurnals migrate` builds them", s.Name, s.Version))
+			continue
+		case k.Position > head:
+			wrong = append(wrong, fmt.Sprintf("%s has seen position %d, but the log ends at %d: events were taken out", s.Name, k.Position, head))
+		case head-k.Position > farBehind:
+			odd = append(odd, fmt.Sprintf("%s is %d events behind", s.Name, head-k.Position))
 		}
-		if at > head {
-			return fmt.Errorf("%s has seen position %d, but the log ends at %d: events were taken out", s.Name, at, head)
+		if k.Problem != "" {
+			wrong = append(wrong, s.Name+" has stopped: "+k.Problem)
+		}
+		if k.Parked > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s has put %s aside", s.Name, count(int(k.Parked), "stream")))
+		}
+		if k.Paused {
+			odd = append(odd, s.Name+" is paused")
 		}
 	}
-	switch {
-	case len(missing) > 0:
-		d.warn("read models", "have no tables yet: %s; `zurnals migrate` builds them before a server of this version takes over", strings.Join(missing, ", "))
-	case len(behind) > 0:
-		d.warn("read models", "are behind: %s", strings.Join(behind, ", "))
-	default:
+	for _, w := range wrong {
+		d.fail("read models", "%s", w)
+	}
+	for _, o := range odd {
+		d.warn("read models", "%s", o)
+	}
+	if len(wrong)+len(odd) == 0 {
 		d.ok("read models", "all %d have their tables", len(wanted))
 	}
 	return nil
 }
+
+// farBehind is how many events a read model may be behind without a word. It
+// needs seconds for them, when there is a server.
+const farBehind = 100_000

@@ -22,7 +22,7 @@ func (a *app) measure(registry prometheus.Registerer) {
 
 func (a *app) projectionStages() (all []metrics.Stage) {
 	for _, s := range a.engine.Status() {
-		all = append(all, metrics.Stage{Name: s.Name, Position: s.Position, State: string(s.State)})
+		all = append(all, metrics.Stage{Name: s.Name, Position: s.Position, State: string(s.State), Parked: s.Parked})
 	}
 	return all
 }
