@@ -94,12 +94,16 @@ func (m *matrix) cells() map[string]cell {
 		"skip-event":          {ask: "POST /ops/reactions/letters/skip", body: `{"position":2,"reason":"nevajag"}`, fresh: parkedEvent},
 
 		// the own account
-		"get-me":         {ask: "GET /me"},
-		"list-own-roles": {ask: "GET /me/roles"},
-		"get-guide":      {ask: "GET /me/guide"},
-		"list-sign-ins":  {ask: "GET /me/sessions"},
-		"end-session":    {ask: "DELETE /me/sessions/current", ends: true},
-		"end-sessions":   {ask: "DELETE /me/sessions", once: true},
+		"get-me":                    {ask: "GET /me"},
+		"list-own-roles":            {ask: "GET /me/roles"},
+		"get-guide":                 {ask: "GET /me/guide"},
+		"list-sign-ins":             {ask: "GET /me/sessions"},
+		"list-external-logins":      {ask: "GET /me/external-logins"},
+		"get-external-login":        {ask: "GET /me/external-logins/eklase"},
+		"connect-external-login":    {ask: "POST /me/external-logins/eklase", answer: "identity.first_sign_in_by_email"},
+		"disconnect-external-login": {ask: "DELETE /me/external-logins/eklase"},
+		"end-session":               {ask: "DELETE /me/sessions/current", ends: true},
+		"end-sessions":              {ask: "DELETE /me/sessions", once: true},
 
 		// pupils
 		"list-own-sessions":  {ask: "GET /me/attendance-sessions"},
@@ -109,6 +113,7 @@ func (m *matrix) cells() map[string]cell {
 
 		// whoever is not signed in
 		"sign-in":              {ask: "POST /sessions", body: `{"email":"teacher@skola.example","password":"` + password + `"}`},
+		"sign-in-externally":   {ask: "POST /sessions/external/eklase", answer: "identity.external_not_configured"},
 		"sign-in-with-code":    {ask: "POST /sessions/challenges/{challenge}", body: `{"code":"{login_code}"}`, fresh: challenged},
 		"check-registration":   {ask: "GET /registrations/{link}", fresh: linked},
 		"confirm-registration": {ask: "POST /registrations/{link}", body: secret, fresh: linked},
