@@ -46,6 +46,9 @@ type Credentials interface {
 	// Verify says whether the password is the one kept under id. For the zero
 	// id it takes as long and says no.
 	Verify(ctx context.Context, id domain.CredentialID, password string) (bool, error)
+
+	// Delete throws away what no event names any more.
+	Delete(ctx context.Context, id domain.CredentialID) error
 }
 
 // ErrReused refuses a request that comes under the idempotency key of another.

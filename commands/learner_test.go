@@ -271,3 +271,5 @@ func (p *learnerPasswords) Verify(_ context.Context, id domain.CredentialID, pas
 	kept, ok := p.kept[id]
 	return ok && kept == password, nil
 }
+
+func (p *learnerPasswords) Delete(context.Context, domain.CredentialID) error { return nil }

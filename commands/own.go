@@ -75,10 +75,11 @@ func rename(u *unit, account domain.AccountID, given, family *string, expected i
 }
 
 // DeleteAccount deletes the own account, with all roles and all that names the
-// person (C-13). It returns the password that is to be thrown away.
-func (c *Commands) DeleteAccount(ctx context.Context, by access.Actor, cmd DeleteAccount) (password domain.CredentialID, err error) {
+// person (C-13), the password too.
+func (c *Commands) DeleteAccount(ctx context.Context, by access.Actor, cmd DeleteAccount) error {
 	account := by.Account()
-	err = c.do(ctx, by, access.Own(access.OwnAccount, by.ID), func(u *unit) error {
+	var password domain.CredentialID
+	err := c.do(ctx, by, access.Own(access.OwnAccount, by.ID), func(u *unit) error {
 		if err := identity.CheckFresh(cmd.SignedIn, u.at); err != nil {
 			return err
 		}
@@ -100,10 +101,11 @@ func (c *Commands) DeleteAccount(ctx context.Context, by access.Actor, cmd Delet
 		return err
 	})
 	if err != nil {
-		return password, err
+		return err
 	}
+	c.discard(ctx, password)
 	_, err = c.account(ctx, account) // what is kept in memory forgets the person too
-	return password, err
+	return err
 }
 
 // vanish takes all roles at a workplace from who deletes the account, also that

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 
 	"github.com/google/uuid"
@@ -67,29 +68,28 @@ func stillProved(u *unit, account domain.AccountID, proved domain.CredentialID) 
 
 // ChangePassword replaces the own password. All other sessions end; the one
 // that asks goes on under another id (C30).
-func (c *Commands) ChangePassword(ctx context.Context, by access.Actor, cmd ChangePassword, open OpenSession) (domain.SessionID, error) {
+func (c *Commands) ChangePassword(ctx context.Context, by access.Actor, cmd ChangePassword, open OpenSession) error {
 	proved, err := c.prove(ctx, by, cmd.Current)
 	if err != nil {
 		if errors.Is(err, ErrPassword) {
 			err = ErrPassword.In("current_password")
 		}
-		return domain.SessionID{}, err
+		return err
 	}
 	var check domain.Check
 	password, err := identity.ParsePassword(cmd.New)
 	check.Field("new_password", err)
 	if err := check.Err(); err != nil {
-		return domain.SessionID{}, err
+		return err
 	}
 	account := by.Account()
-	var session domain.SessionID
 	err = c.do(ctx, by, access.Own(access.OwnAccount, by.ID), func(u *unit) error {
 		now, err := stillProved(u, account, proved)
 		if err != nil {
 			return err
 		}
 		credential := domain.NewID[domain.CredentialID]()
-		session = domain.NewID[domain.SessionID]()
+		session := domain.NewID[domain.SessionID]()
 		_, err = decide(u, identity.Accounts, account, identity.AccountCommand(identity.ChangePassword{Account: account, Credential: credential, Session: session}))
 		if err == nil {
 			err = c.Credentials.Create(ctx, credential, password)
@@ -99,7 +99,21 @@ func (c *Commands) ChangePassword(ctx context.Context, by access.Actor, cmd Chan
 		}
 		return err
 	})
-	return session, err
+	if err == nil {
+		c.discard(ctx, proved)
+	}
+	return err
+}
+
+// discard throws a password away that counts no longer. No event names it any
+// more, so it does not matter should that fail.
+func (c *Commands) discard(ctx context.Context, id domain.CredentialID) {
+	if id.IsZero() {
+		return
+	}
+	if err := c.Credentials.Delete(ctx, id); err != nil {
+		slog.WarnContext(ctx, "a password that counts no longer is still kept", "err", err)
+	}
 }
 
 // Reauthenticate proves the password again, for risky steps. The session goes
@@ -157,6 +171,7 @@ func (c *Commands) AskPasswordReset(ctx context.Context, by access.Actor, cmd As
 		return err
 	}
 	by.ID = account.UUID
+	ctx, _ = WithOutcome(ctx) // of our own: the position of the append would tell
 	return c.do(ctx, by, need, func(u *unit) error {
 		_, err := decide(u, identity.Accounts, account, identity.AccountCommand(identity.AskPasswordReset{
 			Account: account, Reset: newID[identity.PasswordResetID](by, "reset"), At: u.at,
@@ -219,7 +234,13 @@ func (c *Commands) ResetPassword(ctx context.Context, by access.Actor, cmd Reset
 	}
 	by.ID = account.UUID
 	var email string
+	var before domain.CredentialID
 	err = c.do(ctx, by, access.At(access.FollowLink, access.Scope{}), func(u *unit) error {
+		state, err := load(u, identity.Accounts, account)
+		if err != nil {
+			return err
+		}
+		before = state.Credential()
 		credential := domain.NewID[domain.CredentialID]()
 		happened, err := decide(u, identity.Accounts, account, identity.AccountCommand(identity.ResetPassword{
 			Account: account, Reset: id, Credential: credential, At: u.at,
@@ -237,5 +258,6 @@ func (c *Commands) ResetPassword(ctx context.Context, by access.Actor, cmd Reset
 	if err != nil {
 		return account, err
 	}
+	c.discard(ctx, before)
 	return account, c.Attempts.Forget(ctx, "sign-in/"+strings.ToLower(email))
 }

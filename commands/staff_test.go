@@ -231,3 +231,10 @@ func (p *passwords) Verify(_ context.Context, id domain.CredentialID, password s
 	kept, ok := p.kept[id]
 	return ok && kept == password, nil
 }
+
+func (p *passwords) Delete(_ context.Context, id domain.CredentialID) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.kept, id)
+	return nil
+}

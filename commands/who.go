@@ -44,7 +44,7 @@ func (c *Commands) Who(ctx context.Context, account domain.AccountID, generation
 	case !wanted.IsZero():
 		active, ok := find(held, wanted)
 		if !ok {
-			return access.Actor{}, access.ErrNoRole
+			return by, access.ErrNoRole
 		}
 		by.Active = active
 	case len(held) == 1:

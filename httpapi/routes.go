@@ -3,6 +3,8 @@ package httpapi
 // routes declares all routes, context by context.
 func (a *API) routes() {
 	a.sessionRoutes()
+	a.ownRoutes()
+	a.emailRoutes()
 	a.externalRoutes()
 	a.organisationRoutes()
 	a.userRoutes()

@@ -38,10 +38,6 @@ func (a *API) sessionRoutes() {
 
 	const me = "me"
 	handle(a, route{
-		id: "get-me", method: "GET", path: "/me", tag: me, permission: access.OwnAccount,
-		summary: "The own account (Mans profils)",
-	}, a.getMe)
-	handle(a, route{
 		id: "list-own-roles", method: "GET", path: "/me/roles", tag: me, permission: access.OwnAccount,
 		summary: "The roles held, with the names of where", about: "Name one by its id as Zurnals-Role. A request acts in one role.",
 	}, a.ownRoles)
@@ -150,16 +146,6 @@ type confirmRegistrationIn struct {
 func (a *API) confirmRegistration(ctx context.Context, by access.Actor, in *confirmRegistrationIn) (*none, error) {
 	_, err := a.Commands.ConfirmRegistration(ctx, by, commands.ConfirmRegistration{Token: in.Token, Password: in.Body.Password})
 	return nil, err
-}
-
-type meOut struct{ Body staff.Profile }
-
-func (a *API) getMe(ctx context.Context, by access.Actor, _ *none) (*meOut, error) {
-	profile, err := staff.Own(ctx, a.Views, by)
-	if err != nil {
-		return nil, err
-	}
-	return &meOut{profile}, nil
 }
 
 type ownRolesOut struct {
@@ -281,9 +267,5 @@ func (a *API) endSessions(ctx context.Context, by access.Actor, _ *none) (*signe
 	if err := a.Commands.EndSessions(ctx, by); err != nil {
 		return nil, err
 	}
-	// They have ended; that their rows stay for a while does not matter.
-	if err := a.Sessions.EndAll(ctx, sessions.Staff, by.ID, domain.SessionID{}); err != nil {
-		a.Log.ErrorContext(ctx, "ended sessions not tidied away", "request", asked(ctx).id, "err", err)
-	}
-	return &signedOutOut{[]http.Cookie{a.endCookie(sessions.Staff)}}, nil
+	return a.signedOut(ctx, by), nil
 }

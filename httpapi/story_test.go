@@ -164,6 +164,18 @@ func (s *story) signIn(name string) {
 	s.must(err)
 }
 
+// firstSignIn has somebody sign in for the first time, with the mailed code: the
+// log knows from then on that the person has.
+func (s *story) firstSignIn(name string) {
+	s.t.Helper()
+	ctx, by := s.t.Context(), access.Actor{Kind: domain.ActorAnonymous}
+	keep := func(context.Context, domain.SessionID, domain.AccountID, int) error { return nil }
+	in, err := s.commands.SignIn(ctx, by, commands.SignIn{Email: name + "@skola.example", Password: password}, keep)
+	s.must(err)
+	_, err = s.commands.SignInWithCode(ctx, by, commands.SignInWithCode{Challenge: in.Challenge, Code: s.loginCode(in.Account)}, keep)
+	s.must(err)
+}
+
 // password of everybody in a story.
 const password = "pareizs zirgs baterija"
 

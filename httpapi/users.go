@@ -211,7 +211,10 @@ type inviteOut struct {
 	}
 }
 
-type userOut struct{ Body userShown }
+type userOut struct {
+	ETag string `header:"ETag"`
+	Body userShown
+}
 
 type assignmentOut struct {
 	Body struct {
@@ -278,7 +281,7 @@ func (a *API) user(ctx context.Context, by access.Actor, place access.Scope, err
 	if err != nil {
 		return nil, err
 	}
-	out := &userOut{userShown{User: user}}
+	out := &userOut{ETag: etag(user.Edition), Body: userShown{User: user}}
 	lost, err := a.Reactions.Undelivered(ctx, account)
 	if u, ok := lost[account]; ok {
 		out.Body.Undelivered = &u

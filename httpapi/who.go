@@ -12,6 +12,7 @@ import (
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/internal/sessions"
+	"zurnals/internal/texts"
 )
 
 var errRole = domain.Refuse(domain.Invalid, "role.malformed", "the role named is not an id").In("header.Zurnals-Role")
@@ -78,6 +79,11 @@ func (a *API) act(q *request) (err error) {
 		return err
 	}
 	account := domain.AccountID{UUID: s.Subject}
+	defer func() {
+		if l := q.by.Language; l != "" { // what was chosen goes before what the browser says (S-53)
+			q.language = texts.Language(l)
+		}
+	}()
 	if !q.route.asker.role {
 		q.by, err = a.Who.Who(ctx, account, s.Generation, domain.AssignmentID{})
 		if errors.Is(err, access.ErrChooseRole) {

@@ -102,6 +102,14 @@ func (s *Store) Verify(ctx context.Context, id domain.CredentialID, password str
 	return match && !missing, nil
 }
 
+// Delete removes a password that is not in use.
+func (s *Store) Delete(ctx context.Context, id domain.CredentialID) error {
+	if _, err := s.pool.Exec(ctx, `DELETE FROM web.credential WHERE id = $1`, id.UUID); err != nil {
+		return fmt.Errorf("credentials: %w", err)
+	}
+	return nil
+}
+
 // Sweep removes passwords made before a time that are not in use. The caller knows
 // from the log which are.
 func (s *Store) Sweep(ctx context.Context, before time.Time, used func(domain.CredentialID) bool) error {
