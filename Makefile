@@ -61,7 +61,7 @@ test-18:
 ## soak: minutes of faults, see internal/soak; SOAK=30m for longer
 SOAK ?= 3m
 soak: setup
-	ZURNALS_SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -v ./internal/soak
+	ZURNALS_SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -v -run 'TestNothingAcknowledgedIsEverLost|TestAServerUnderFaults|TestADiskThatIsFull' ./internal/soak ./cmd/zurnals
 
 ## trace: which requirements the tests show
 trace: setup
