@@ -80,9 +80,11 @@ type world struct {
 	lines  sync.WaitGroup
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldIn(t, pgtest.DataDir(t)) }
+
+func newWorldIn(t *testing.T, dir string) *world {
 	w := &world{
-		t: t, dir: pgtest.DataDir(t), master: newMaster(),
+		t: t, dir: dir, master: newMaster(),
 		ledger: ledger{at: map[string]int64{}, refused: map[string]bool{}, perhaps: map[string]bool{}},
 	}
 	w.start()
