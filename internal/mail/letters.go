@@ -50,11 +50,66 @@ type (
 		Code  string
 		Until time.Time
 	}
+
+	// An EmailChange (e-pasta maiņa) goes to the present address, for the new one
+	// to be given.
+	EmailChange struct {
+		Link  string
+		Until time.Time
+	}
+
+	// An EmailConfirmation goes to the new address, for it to be confirmed.
+	EmailConfirmation struct {
+		Link     string
+		Until    time.Time
+		Recovery bool // an administrator has begun it
+	}
+
+	// An EmailTaken letter tells whose address somebody else wanted to have.
+	EmailTaken struct{}
+
+	// An EmailRecovery tells the present address that an administrator has begun
+	// to change it, and lets that be stopped.
+	EmailRecovery struct {
+		Place string // may be empty
+		Link  string
+		Until time.Time
+	}
+
+	// An EmailChanged letter goes to both addresses in the end.
+	EmailChanged struct {
+		New bool // this one is the new one
+	}
+
+	// A PasswordReset (paroles atjaunošana) lets another password be chosen.
+	PasswordReset struct {
+		Link  string
+		Until time.Time
+	}
+
+	// A PasswordChanged letter tells that another password counts.
+	PasswordChanged struct{}
+
+	// An AdministratorsGone letter tells those above a school that it is without
+	// administrator.
+	AdministratorsGone struct {
+		Place string // may be empty
+		Link  string
+	}
 )
 
 func (Invitation) template() string { return "invitation" }
 func (Attached) template() string   { return "attached" }
 func (LoginCode) template() string  { return "login_code" }
+
+func (EmailChange) template() string        { return "email_change" }
+func (EmailConfirmation) template() string  { return "email_confirmation" }
+func (EmailTaken) template() string         { return "email_taken" }
+func (EmailRecovery) template() string      { return "email_recovery" }
+func (EmailChanged) template() string       { return "email_changed" }
+func (PasswordReset) template() string      { return "password_reset" }
+func (PasswordChanged) template() string    { return "password_changed" }
+func (AdministratorsGone) template() string { return "administrators_gone" }
 
 // Compose writes a letter. Who gets it, and its id and time, are the caller's
 // to fill in. Any language but English is Latvian.
@@ -99,7 +154,10 @@ type script struct {
 	html *htmltemplate.Template
 }
 
-var contents = []Content{Invitation{}, Attached{}, LoginCode{}}
+var contents = []Content{
+	Invitation{}, Attached{}, LoginCode{}, EmailChange{}, EmailConfirmation{}, EmailTaken{}, EmailRecovery{}, EmailChanged{},
+	PasswordReset{}, PasswordChanged{}, AdministratorsGone{},
+}
 
 // written returns all letters by language and name. They are part of the
 // program, so one that cannot be read is a mistake in it.

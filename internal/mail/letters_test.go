@@ -18,6 +18,16 @@ func TestEveryLetterIsWrittenInEveryLanguage(t *testing.T) {
 			"invitation again": Invitation{Name: "Laura Ozola", Link: link, Until: monday.AddDate(0, 0, 5), Again: true},
 			"attached":         Attached{Place: "Rīgas 99. vidusskola", Registered: true, Link: link},
 			"attached early":   Attached{Place: "Rīgas 99. vidusskola", Link: link},
+			"email change":     EmailChange{Link: link, Until: monday.AddDate(0, 0, 1)},
+			"confirmation":     EmailConfirmation{Link: link, Until: monday.AddDate(0, 0, 1)},
+			"recovered":        EmailConfirmation{Link: link, Until: monday.AddDate(0, 0, 1), Recovery: true},
+			"taken":            EmailTaken{},
+			"recovery":         EmailRecovery{Place: "Rīgas 99. vidusskola", Link: link, Until: monday.AddDate(0, 0, 1)},
+			"changed, new":     EmailChanged{New: true},
+			"changed, old":     EmailChanged{},
+			"reset":            PasswordReset{Link: link, Until: monday.Add(time.Hour)},
+			"password":         PasswordChanged{},
+			"orphaned school":  AdministratorsGone{Place: "Rīgas 99. vidusskola", Link: link},
 			"login code":       LoginCode{Code: "048213", Until: monday.Add(10 * time.Minute)},
 		} {
 			t.Run(string(language)+" "+name, func(t *testing.T) {
@@ -46,6 +56,14 @@ func TestEveryLetterIsWrittenInEveryLanguage(t *testing.T) {
 					}
 					if !strings.Contains(l.Text, c.Name) || !strings.Contains(l.Text, c.Place) {
 						t.Errorf("no name, or no place:\n%s", l.Text)
+					}
+				case EmailChange, EmailConfirmation, EmailRecovery, PasswordReset, AdministratorsGone:
+					if !strings.Contains(l.Text, "\n"+link+"\n") || !strings.Contains(l.HTML, `href="https://zurnals.example.lv/registrations/dG9rZW4?x=1&amp;y=2"`) {
+						t.Errorf("no link:\n%s\n%s", l.Text, l.HTML)
+					}
+				case EmailTaken, EmailChanged, PasswordChanged:
+					if strings.Contains(l.Text, "http") || strings.Contains(l.HTML, "href") {
+						t.Errorf("a notice asks nothing:\n%s", l.Text)
 					}
 				case Attached:
 					if strings.Contains(l.Text, "\n"+link+"\n") != c.Registered || !strings.Contains(l.Text, c.Place) {
