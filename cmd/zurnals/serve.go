@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -96,6 +97,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if err := a.engine.WaitFor(ctx, -1); err == nil {
 		a.welcome(out, time.Since(started), isDemo)
+		debug.FreeOSMemory() // what only the start needed; an idle server would keep it for minutes
 	}
 
 	select {
