@@ -145,7 +145,7 @@ func (c *call) send(ctx context.Context, conn *pgx.Conn, p *Postgres, group []*p
 	for _, a := range group {
 		c.add(p, a)
 	}
-	if len(group) == 1 && len(c.wReq) == 1 && len(c.cReq)+len(c.xReq) == 0 {
+	if len(group) == 1 && len(c.wReq) == 1 && len(c.eReq) == 1 && len(c.cReq)+len(c.xReq) == 0 {
 		return c.sendOne(ctx, conn, p, group)
 	}
 	var head int64
@@ -180,7 +180,7 @@ func (c *call) sendOne(ctx context.Context, conn *pgx.Conn, p *Postgres, group [
 	var reason, item, actual int32
 	err := conn.QueryRow(ctx, `SELECT * FROM es.append_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		p.clock(), c.command[0], c.fingerprint[0], c.wStream[0], c.wExpected[0],
-		c.eID, c.eType, c.eSchema, c.eMeta, c.eData, c.gStream, c.gVersion, c.sSubject,
+		c.eID[0], c.eType[0], c.eSchema[0], c.eMeta[0], c.eData[0], c.gStream, c.gVersion, c.sSubject,
 	).Scan(&head, &at, &version, &reason, &item, &actual)
 	if err != nil {
 		return nil, err

@@ -165,7 +165,7 @@ func rollBack(t *testing.T, ctx context.Context, db *pgtest.DB, names []string) 
 }
 
 // appendOne appends an event by hand: command, stream, event.
-const appendOne = `SELECT es.append_one(now(), $1, '', $2, -1, ARRAY[$3::uuid], ARRAY['test.lost'], ARRAY[1], ARRAY['{}'::bytea], ARRAY['{}'::bytea], '{}', '{}', '{}')`
+const appendOne = `SELECT es.append_one(now(), $1, '', $2, -1, $3, 'test.lost', 1, '{}', '{}', '{}', '{}', '{}')`
 
 // killLanes breaks the connections that append, whatever they are doing.
 func killLanes(t *testing.T, ctx context.Context, db *pgtest.DB) {

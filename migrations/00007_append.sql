@@ -171,20 +171,21 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
--- append_one is append for a single request with one write, no claims and no
--- erasure: the same checks in the same order, without the arrays.
+-- append_one is append for a single request with one event, no claims and no
+-- erasure: the same checks in the same order, without the arrays, and all that
+-- is written in one statement.
 CREATE FUNCTION es.append_one(
   p_at timestamptz, p_command uuid, p_fingerprint bytea,
   p_stream text, p_expected int,
-  e_id uuid[], e_type text[], e_schema int[], e_meta bytea[], e_data bytea[],
+  e_id uuid, e_type text, e_schema int, e_meta bytea, e_data bytea,
   g_stream text[], g_version int[], s_subject uuid[],
   OUT head bigint, OUT at timestamptz, OUT version int,
   OUT reason int, OUT item int, OUT actual int
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  n        int := cardinality(e_id);
-  answered timestamptz;
+  answered timestamptz; -- the command, before
+  told     bool;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'es.append needs READ COMMITTED' USING ERRCODE = 'ES001';
@@ -218,26 +219,23 @@ BEGIN
     END IF;
   END LOOP;
 
-  IF version = 0 THEN
-    INSERT INTO es.stream (stream, version, first_position, last_position) VALUES (p_stream, n, head + 1, head + n);
-  ELSE
-    UPDATE es.stream s SET version = append_one.version + n, last_position = head + n WHERE s.stream = p_stream;
-  END IF;
-  IF n = 1 THEN
-    INSERT INTO es.event (position, recorded_at, id, version, schema, stream, type, meta, data)
-    VALUES (head + 1, at, e_id[1], version + 1, e_schema[1], p_stream, e_type[1], e_meta[1], e_data[1]);
-  ELSE
-    INSERT INTO es.event (position, recorded_at, id, version, schema, stream, type, meta, data)
-    SELECT head + e.i, append_one.at, e.id, append_one.version + e.i, e.schema, p_stream, e.type, e.meta, e.data
-    FROM unnest(e_id, e_type, e_schema, e_meta, e_data) WITH ORDINALITY e(id, type, schema, meta, data, i);
-  END IF;
   IF answered IS NOT NULL THEN -- older than seven days, not swept yet
     DELETE FROM es.command c WHERE c.id = p_command;
   END IF;
-  INSERT INTO es.command (id, at, first_position, last_position, fingerprint)
-  VALUES (p_command, append_one.at, head + 1, head + n, p_fingerprint);
-  INSERT INTO es.mark (position, recorded_at) VALUES (head + n, at);
-  PERFORM pg_notify('es_head', (head + n)::text);
+  WITH known AS (
+    UPDATE es.stream s SET version = append_one.version + 1, last_position = head + 1
+    WHERE s.stream = p_stream AND append_one.version > 0),
+  new AS (
+    INSERT INTO es.stream (stream, version, first_position, last_position)
+    SELECT p_stream, 1, head + 1, head + 1 WHERE append_one.version = 0),
+  event AS (
+    INSERT INTO es.event (position, recorded_at, id, version, schema, stream, type, meta, data)
+    VALUES (head + 1, append_one.at, e_id, append_one.version + 1, e_schema, p_stream, e_type, e_meta, e_data)),
+  command AS (
+    INSERT INTO es.command (id, at, first_position, last_position, fingerprint)
+    VALUES (p_command, append_one.at, head + 1, head + 1, p_fingerprint))
+  INSERT INTO es.mark (position, recorded_at) VALUES (head + 1, append_one.at)
+  RETURNING pg_notify('es_head', mark.position::text) IS NULL INTO told;
 END $$;
 -- +goose StatementEnd
 
