@@ -6,10 +6,13 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"zurnals/domain"
+	"zurnals/domain/access"
 	"zurnals/domain/catalogue"
 	"zurnals/httpapi"
 	"zurnals/internal/mail"
 	"zurnals/internal/reactions"
+	"zurnals/projections/staff"
 )
 
 // reacting is what follows from events outside the log: mail, and the jobs
@@ -27,6 +30,9 @@ func (a *app) openReactions(ctx context.Context) error {
 		Pool: a.pool, Log: a.log, Keys: a.keys, Catalogue: catalogue.All,
 		Links: a.links, PublicURL: a.cfg.PublicURL, Now: a.clock.Now,
 		Sender: a.reacting.mailbox,
+		Overseers: func(ctx context.Context, m domain.MunicipalityID) ([]domain.AccountID, error) {
+			return staff.Overseers(ctx, a.engine.DB(), access.System("mail"), m)
+		},
 	}
 	switch {
 	case a.cfg.SMTP != "":

@@ -15,6 +15,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"zurnals/domain"
+	"zurnals/domain/access"
 	"zurnals/domain/identity"
 	"zurnals/domain/organisation"
 	"zurnals/eventstore"
@@ -29,9 +30,22 @@ var Mail = Reaction{
 		identity.InvitationResent{}.EventType(),
 		identity.UserAttached{}.EventType(),
 		identity.LoginCodeIssued{}.EventType(),
+		identity.EmailCorrected{}.EventType(),
+		identity.EmailChangeStarted{}.EventType(),
+		identity.EmailGiven{}.EventType(),
+		identity.EmailRecoveryStarted{}.EventType(),
+		identity.EmailChanged{}.EventType(),
+		identity.PasswordChanged{}.EventType(),
+		identity.PasswordResetAsked{}.EventType(),
+		identity.PasswordReset{}.EventType(),
+		access.AdministratorsGone{}.EventType(),
 	},
-	React: func(e eventstore.Event) ([]river.InsertManyParams, error) {
-		return []river.InsertManyParams{{Args: MailArgs{Event: e.ID, Position: e.Position, Reaction: "mail"}}}, nil
+	React: func(e eventstore.Event) (jobs []river.InsertManyParams, err error) {
+		to, err := addressees(e)
+		for _, one := range to {
+			jobs = append(jobs, river.InsertManyParams{Args: MailArgs{Event: e.ID, Position: e.Position, Reaction: "mail", To: one}})
+		}
+		return jobs, err
 	},
 }
 
@@ -41,6 +55,7 @@ type MailArgs struct {
 	Event    uuid.UUID `json:"event"`
 	Position int64     `json:"position"`
 	Reaction string    `json:"reaction"`
+	To       string    `json:"to,omitempty"` // where one event has several letters: old, overseers, or an account
 }
 
 // Kind names the jobs in the queue; it is kept for good.
@@ -51,6 +66,10 @@ func (MailArgs) Kind() string { return "mail" }
 type Links interface {
 	Registration(domain.AccountID, domain.InvitationID) string
 	LoginCode(identity.ChallengeID) string
+	EmailChange(domain.AccountID, identity.EmailChangeID) string
+	EmailConfirmation(domain.AccountID, identity.ConfirmationID) string
+	StopEmailChange(domain.AccountID, identity.EmailChangeID) string
+	PasswordReset(domain.AccountID, identity.PasswordResetID) string
 }
 
 // A Sender hands letters over: mail.SMTP, or mail.Mailbox in development.
@@ -72,6 +91,9 @@ type Mailer struct {
 	Sender    Sender
 	PublicURL string // as people reach the server, "https://zurnals.example.lv"
 	Now       func() time.Time
+
+	// Overseers are the accounts that look after a municipality.
+	Overseers func(context.Context, domain.MunicipalityID) ([]domain.AccountID, error)
 }
 
 // Timeout is above that of a conversation with a mail server.
@@ -84,6 +106,9 @@ func (o *obsolete) Error() string { return "not sent: " + o.reason }
 
 // Work does a job. What it returns is kept with the job, and names nobody.
 func (w *Mailer) Work(ctx context.Context, job *river.Job[MailArgs]) error {
+	if job.Args.To == toOverseers {
+		return w.spread(ctx, job.Args)
+	}
 	letter, stream, err := w.compose(ctx, job.Args)
 	if err == nil {
 		err = w.Sender.Send(ctx, letter)
@@ -99,7 +124,8 @@ func (w *Mailer) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 		}
 		return river.JobCancel(err)
 	case errors.As(err, &dropped):
-		if dropped.reason == identity.ErrLinkExpired.Code { // the mail server was away all the time
+		switch dropped.reason {
+		case identity.ErrLinkExpired.Code, identity.ErrChangeExpired.Code, identity.ErrResetExpired.Code: // the mail server was away all the time
 			if err := w.undelivered(ctx, job.Args, stream, dropped.reason); err != nil {
 				return err
 			}
@@ -119,12 +145,16 @@ func (w *Mailer) compose(ctx context.Context, args MailArgs) (l mail.Letter, str
 		return l, "", fmt.Errorf("event %s is not at position %d", args.Event, args.Position)
 	}
 	stream = stored[0].Stream
+	if stored[0].Type == (access.AdministratorsGone{}).EventType() {
+		return w.orphaned(ctx, args)
+	}
 	p, err := w.person(ctx, stream)
 	if err != nil {
 		return l, stream, err
 	}
 	var to string
 	var content mail.Content
+	language := p.account.Language()
 	switch e := p.events[stored[0].Version-1].(type) {
 	case identity.UserInvited:
 		to = e.Email
@@ -139,7 +169,7 @@ func (w *Mailer) compose(ctx context.Context, args MailArgs) (l mail.Letter, str
 		to = e.Email
 		content, err = w.loginCode(p, e)
 	default:
-		err = fmt.Errorf("no letter follows from %s", stored[0].Type)
+		to, language, content, err = w.about(ctx, p, args.To, e)
 	}
 	switch {
 	case err != nil:
@@ -147,11 +177,19 @@ func (w *Mailer) compose(ctx context.Context, args MailArgs) (l mail.Letter, str
 	case to == "": // its key is destroyed
 		return l, stream, &obsolete{"the person has been erased"}
 	}
-	if l, err = mail.Compose(mail.Latvian, content); err != nil { // accounts name no language yet
-		return l, stream, err
-	}
+	l, err = w.letter(args, to, language, content)
+	return l, stream, err
+}
+
+// letter writes what is sent. Each of several letters that one event has is
+// known by an id of its own, the same whenever it is sent.
+func (w *Mailer) letter(args MailArgs, to string, language identity.Language, content mail.Content) (mail.Letter, error) {
+	l, err := mail.Compose(mail.Language(language), content) // Latvian unless another one was chosen
 	l.ID, l.At, l.To = args.Event, w.Now(), to
-	return l, stream, nil
+	if args.To != "" {
+		l.ID = uuid.NewSHA1(args.Event, []byte(args.To))
+	}
+	return l, err
 }
 
 func (w *Mailer) invitation(ctx context.Context, p person, account domain.AccountID, id domain.InvitationID, until time.Time, again bool) (mail.Content, error) {
@@ -160,7 +198,7 @@ func (w *Mailer) invitation(ctx context.Context, p person, account domain.Accoun
 	}
 	place, err := w.place(ctx, p.invited.School, p.invited.Municipality)
 	return mail.Invitation{
-		Name:  strings.TrimSpace(p.invited.GivenName + " " + p.invited.FamilyName),
+		Name:  strings.TrimSpace(p.account.Person().GivenName + " " + p.account.Person().FamilyName),
 		Place: place,
 		Link:  w.url("/registrations/" + w.Links.Registration(account, id)),
 		Until: until,

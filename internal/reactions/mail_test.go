@@ -39,6 +39,8 @@ type post struct {
 	box    *mail.Mailbox
 	links  *commands.Links
 	sender reactions.Sender
+
+	overseers []domain.AccountID // of every municipality
 }
 
 func newPost(t *testing.T) *post {
@@ -62,6 +64,7 @@ func (p *post) mailer() *reactions.Engine {
 	river.AddWorker(c.Workers, &reactions.Mailer{
 		Pool: p.pool, Log: p.log, Keys: p.keys, Catalogue: catalogue.All, Links: p.links, Sender: p.sender,
 		PublicURL: "https://zurnals.example.lv/", Now: p.Now,
+		Overseers: func(context.Context, domain.MunicipalityID) ([]domain.AccountID, error) { return p.overseers, nil },
 	})
 	return p.open(c)
 }
