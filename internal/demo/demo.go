@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type Demo struct {
 	Municipality domain.MunicipalityID
 	schools      []*school
 	counts       counts
+	hashing      chan struct{} // one for each processor: passwords are slow on purpose, and more than a few at once are refused
 }
 
 type counts struct{ students, classes, registers, lessons, marks atomic.Int64 }
@@ -136,6 +138,7 @@ func (d *Demo) Found(ctx context.Context) error {
 	if err := d.find(ctx, from); err != nil {
 		return err
 	}
+	d.hashing = make(chan struct{}, runtime.GOMAXPROCS(0))
 	return d.eachClass(ctx, workers, d.settle)
 }
 
@@ -236,9 +239,12 @@ func (d *Demo) settle(ctx context.Context, c *class) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.Commands.ConfirmRegistration(ctx, access.Actor{Kind: domain.ActorToken, Request: "demo"}, commands.ConfirmRegistration{
+	d.hashing <- struct{}{}
+	_, err = d.Commands.ConfirmRegistration(ctx, access.Actor{Kind: domain.ActorToken, Request: "demo"}, commands.ConfirmRegistration{
 		Token: d.Links.Registration(c.teacher, invitation), Password: d.Password,
-	}); err != nil {
+	})
+	<-d.hashing
+	if err != nil {
 		return err
 	}
 	d.counts.classes.Add(1)
