@@ -40,6 +40,10 @@ func comparisons() []comparison {
 		name: "Ten events in an append, 32 writers", writers: 32, events: 10,
 		candidates: []candidate{{"COPY, one stream of rows", openCopy}, {"Žurnāls", openLog(checks{})}, {"message-db", openMessageDB}, {"emmett", openEmmett}},
 	})
+	all = append(all, comparison{
+		name: "A log that has grown, 32 writers", writers: 32, events: 1,
+		candidates: []candidate{{"new", openLog(checks{})}, {"a million events in twenty partitions", openGrown}},
+	})
 	for _, writers := range []int{1, 256} {
 		all = append(all, comparison{
 			name: fmt.Sprintf("What each check costs, %d writers", writers), writers: writers, events: 1,
@@ -159,33 +163,78 @@ func openLog(ask checks) func(context.Context, *bench, comparison) (contender, e
 		if err != nil {
 			return contender{}, err
 		}
-		pool, err := b.pool(ctx, embedpg.App, name, 8)
-		if err != nil {
-			return contender{}, err
-		}
-		keys, err := eventstore.OpenKeys(ctx, pool, time.Now, eventstore.NewMaster())
-		if err != nil {
-			return contender{}, err
-		}
-		log, err := eventstore.Open(ctx, pool, time.Now, keys)
-		if err != nil {
-			return contender{}, err
-		}
-		var running sync.WaitGroup
-		running.Go(func() { _ = log.Run(context.Background()) })
-		w := &logWriters{log: log, keys: keys, checks: ask, events: c.events, streams: make([]string, c.writers), versions: make([]int, c.writers)}
-		if err := w.prepare(ctx); err != nil {
-			return contender{}, err
-		}
-		return contender{
-			appendOnce: w.append,
-			group: func() (n float64) {
-				_ = pool.QueryRow(ctx, `SELECT count(*)::float8 / count(DISTINCT xmin::text) FROM es.event`).Scan(&n) // 0 tells
-				return n
-			},
-			close: func() { log.Close(); running.Wait(); pool.Close(); drop() },
-		}, nil
+		return b.log(ctx, c, ask, name, drop)
 	}
+}
+
+// openGrown is a log that holds a million events of a hundred thousand streams.
+func openGrown(ctx context.Context, b *bench, c comparison) (contender, error) {
+	name, drop, err := b.database(ctx, true)
+	if err != nil {
+		return contender{}, err
+	}
+	conn, err := pgx.Connect(ctx, b.server.DSN(embedpg.Owner, name))
+	if err != nil {
+		return contender{}, err
+	}
+	defer conn.Close(ctx)
+	for _, statement := range []string{
+		`DO $$ DECLARE name regclass; BEGIN
+			FOR name IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'es.event'::regclass LOOP
+				EXECUTE format('DROP TABLE %s', name);
+			END LOOP;
+		END $$`,
+		`UPDATE es.layout SET partition_size = 50000, next_position = 1`,
+		`DO $$ BEGIN
+			FOR part IN 0 .. 19 LOOP
+				PERFORM es.prepare_partitions(50000);
+				INSERT INTO es.event (position, recorded_at, id, version, schema, stream, type, meta, data)
+				SELECT p, now(), gen_random_uuid(), p % 10 + 1, 1, 'register-' || md5((p / 10)::text)::uuid, 'attendance.marked', '` + meta + `', '` + data + `'
+				FROM generate_series(part * 50000 + 1, (part + 1) * 50000) p;
+				INSERT INTO es.mark (position, recorded_at) VALUES ((part + 1) * 50000, now());
+			END LOOP;
+		END $$`,
+		`INSERT INTO es.stream (stream, version, first_position, last_position) SELECT stream, max(version), min(position), max(position) FROM es.event GROUP BY stream`,
+		`UPDATE es.layout SET partition_size = 1000000`,
+	} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return contender{}, err
+		}
+	}
+	return b.log(ctx, c, checks{}, name, drop)
+}
+
+func (b *bench) log(ctx context.Context, c comparison, ask checks, name string, drop func()) (contender, error) {
+	pool, err := b.pool(ctx, embedpg.App, name, 8)
+	if err != nil {
+		return contender{}, err
+	}
+	keys, err := eventstore.OpenKeys(ctx, pool, time.Now, eventstore.NewMaster())
+	if err != nil {
+		return contender{}, err
+	}
+	log, err := eventstore.Open(ctx, pool, time.Now, keys)
+	if err != nil {
+		return contender{}, err
+	}
+	var running sync.WaitGroup
+	running.Go(func() { _ = log.Run(context.Background()) })
+	w := &logWriters{log: log, keys: keys, checks: ask, events: c.events, streams: make([]string, c.writers), versions: make([]int, c.writers)}
+	if err := w.prepare(ctx); err != nil {
+		return contender{}, err
+	}
+	before, err := log.Head(ctx)
+	if err != nil {
+		return contender{}, err
+	}
+	return contender{
+		appendOnce: w.append,
+		group: func() (n float64) {
+			_ = pool.QueryRow(ctx, `SELECT count(*)::float8 / count(DISTINCT xmin::text) FROM es.event WHERE position > $1`, before).Scan(&n) // 0 tells
+			return n
+		},
+		close: func() { log.Close(); running.Wait(); pool.Close(); drop() },
+	}, nil
 }
 
 type logWriters struct {
