@@ -39,17 +39,17 @@ type live struct {
 }
 
 // takeOver makes a live for the tables in a schema: whoever kept them before is
-// fenced out.
+// fenced out. Those that are paused are taken only if evenPaused.
 func (r *runner) takeOver(ctx context.Context, db interface {
 	QueryRow(context.Context, string, ...any) pgx.Row
-}, schema string) (*live, error) {
+}, schema string, evenPaused bool) (*live, error) {
 	e := r.engine
 	l := &live{pool: e.pool, schema: schema, tables: r.p.folder(schema, false), parked: make(map[string]bool),
 		most: e.options.Parked, now: e.options.Now, logger: e.options.Logger}
 	// What another version had retired is needed again if this one runs it.
 	err := db.QueryRow(ctx, `
 UPDATE projection.checkpoint SET epoch = nextval('projection.epoch'), holder = $3, problem = NULL, retired_at = CASE WHEN schema <> $2 THEN retired_at END
-WHERE schema = $1 RETURNING position, epoch`, schema, r.d.live(), e.crew.id).
+WHERE schema = $1 AND ($4 OR paused_at IS NULL) RETURNING position, epoch`, schema, r.d.live(), e.crew.id, evenPaused).
 		Scan(&l.saved, &l.epoch)
 	if err != nil {
 		return l, err

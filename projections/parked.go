@@ -119,7 +119,7 @@ func (e *Engine) Replay(ctx context.Context, name, stream string) error {
 		return err
 	}
 	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
-		l, err := r.takeOver(ctx, tx, r.schema) // the runner waits, and then takes over again
+		l, err := r.takeOver(ctx, tx, r.schema, true) // the runner waits, and then takes over again
 		if err != nil {
 			return err
 		}

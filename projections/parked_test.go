@@ -230,7 +230,8 @@ func TestParkingHasItsLimits(t *testing.T) {
 	}
 	last := j.addTo(t, "test-e", one(2, cursed))
 	until(t, "it stops", func() bool { return status(e, "marks").State == projections.Stopped })
-	if s := status(e, "marks"); s.Position != last-1 || s.Parked != 3 {
+	until(t, "it is shown", func() bool { return status(e, "marks").Parked == 3 })
+	if s := status(e, "marks"); s.Position != last-1 {
 		t.Errorf("%+v", s)
 	}
 	mended.Store(true)

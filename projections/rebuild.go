@@ -173,7 +173,7 @@ func (e *Engine) build(ctx context.Context, r *runner) error {
 	if err := b.fill(ctx, r.schema); err != nil {
 		return err
 	}
-	l, err := b.takeOver(ctx, e.pool, r.schema)
+	l, err := b.takeOver(ctx, e.pool, r.schema, true)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (b *builder) rebuild(ctx context.Context) (Report, error) {
 	if err := b.fill(ctx, fresh); err != nil {
 		return b.report, err
 	}
-	l, err := b.takeOver(ctx, e.pool, fresh)
+	l, err := b.takeOver(ctx, e.pool, fresh, true)
 	if err != nil {
 		return b.report, err
 	}

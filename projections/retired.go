@@ -21,6 +21,9 @@ func (r *runner) retire(ctx context.Context) (*live, error) {
 	if err := r.engine.sweep(ctx, r); err != nil {
 		return nil, err
 	}
+	if err := r.engine.retireUnkept(ctx, r); err != nil {
+		return nil, err
+	}
 	rows, err := r.engine.pool.Query(ctx, `SELECT schema FROM projection.checkpoint WHERE retired_at < $1 AND schema ~ $2`,
 		old, fmt.Sprintf("^rm_%s_v[0-9]+(_old)?$", r.d.name))
 	if err != nil {
@@ -36,7 +39,7 @@ func (r *runner) retire(ctx context.Context) (*live, error) {
 		}
 		r.engine.options.Logger.Info("retired tables dropped", "schema", schema)
 	}
-	l, err := r.takeOver(ctx, r.engine.pool, r.schema)
+	l, err := r.keep(ctx)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return l, err
 	}
@@ -53,6 +56,15 @@ func (r *runner) retire(ctx context.Context) (*live, error) {
 func (e *Engine) retireOthers(ctx context.Context, r *runner) error {
 	_, err := e.pool.Exec(ctx, `UPDATE projection.checkpoint SET retired_at = $1 WHERE retired_at IS NULL AND schema <> $2 AND schema ~ $3`,
 		e.options.Now(), r.schema, fmt.Sprintf("^rm_%s_v[0-9]+$", r.d.name))
+	return err
+}
+
+// retireUnkept notes the same of those that no running program keeps: one of
+// their version ran for a while beside this one, and has ended.
+func (e *Engine) retireUnkept(ctx context.Context, r *runner) error {
+	_, err := e.pool.Exec(ctx, `UPDATE projection.checkpoint c SET retired_at = $1 WHERE retired_at IS NULL AND schema <> $2 AND schema ~ $3
+		AND NOT EXISTS (SELECT FROM projection.node n WHERE c.schema = ANY (n.schemas) AND n.seen > clock_timestamp() - interval '1 minute')`,
+		e.options.Now(), r.d.live(), fmt.Sprintf("^rm_%s_v[0-9]+$", r.d.name))
 	return err
 }
 

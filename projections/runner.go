@@ -23,6 +23,7 @@ type runner struct {
 	role     role
 	row      row   // as the database had it
 	held     int64 // the epoch under which this node writes
+	taking   bool  // it is about to have another
 	stuck    int64 // the event at which it had to stop
 	resumed  int64 // as it was then
 	state    State
@@ -55,7 +56,8 @@ func (r *runner) told(mine bool, rows map[string]row) {
 		r.stuck = 0
 	}
 	role := role{there, mine, row.paused}
-	kick := role != r.role || mine && there && row.epoch > r.held
+	others := row.epoch != r.held && !r.taking // somebody else has had the tables
+	kick := role.mine != r.role.mine || role.paused != r.role.paused || others && (mine && there || there != r.role.there)
 	r.role, r.row = role, row
 	r.mu.Unlock()
 	if there && (!mine || row.paused) {
@@ -127,12 +129,13 @@ func (r *runner) work(ctx context.Context) error {
 		return r.rest(ctx, Following)
 	}
 	l, err := r.take(ctx)
+	if errors.Is(err, pgx.ErrNoRows) { // paused or gone since the last look
+		r.engine.crew.lookAgain(ctx)
+		return nil
+	}
 	if l == nil || err != nil {
 		return err
 	}
-	r.mu.Lock()
-	r.held = l.epoch
-	r.mu.Unlock()
 	r.set(Running, nil)
 	r.moveTo(l.position)
 	saved := time.Now()
@@ -201,7 +204,22 @@ func (r *runner) take(ctx context.Context) (*live, error) {
 	if r.retired == nil {
 		return r.retire(ctx)
 	}
-	return r.takeOver(ctx, r.engine.pool, r.schema)
+	return r.keep(ctx)
+}
+
+// keep takes the tables over to keep them.
+func (r *runner) keep(ctx context.Context) (*live, error) {
+	r.mu.Lock()
+	r.taking = true
+	r.mu.Unlock()
+	l, err := r.takeOver(ctx, r.engine.pool, r.schema, false)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taking = false
+	if err == nil {
+		r.held = l.epoch
+	}
+	return l, err
 }
 
 // next waits for the log to move on and returns a page of events that concern

@@ -17,12 +17,18 @@ import (
 // swap: not for long, but longer each time.
 func (b *builder) replace(ctx context.Context, l *live) error {
 	for patience, tries := 25*time.Millisecond, 1; ; patience, tries = min(2*patience, time.Second), tries+1 {
-		if err := b.toHead(ctx, l); err != nil {
-			return err
+		err := b.toHead(ctx, l)
+		if err == nil {
+			err = b.swap(ctx, l, patience)
 		}
-		err := b.swap(ctx, l, patience)
 		if err == nil {
 			break
+		}
+		if errors.Is(err, errFenced) && tries < 60 { // by the runner of retired tables
+			if l, err = b.takeOver(ctx, b.engine.pool, l.schema, true); err != nil {
+				return err
+			}
+			continue
 		}
 		var pg *pgconn.PgError
 		var found *poison
@@ -75,16 +81,14 @@ func (b *builder) swap(ctx context.Context, l *live, patience time.Duration) (er
 	if err != nil {
 		return err
 	}
+	// Nobody else has the new tables until the end of the transaction.
+	if l, err = b.takeOver(ctx, b.conn, l.schema, true); err != nil {
+		return err
+	}
 	events, err := b.engine.log.Read(ctx, l.position, upto, b.d.types)
 	if err != nil {
 		return err
 	}
-	position, saved := l.position, l.saved
-	defer func() {
-		if err != nil {
-			l.position, l.saved = position, saved
-		}
-	}()
 	if err = l.applyOn(ctx, b.pg, l.going(events), max(upto, l.position), nil, nil); err != nil {
 		return err
 	}
@@ -125,7 +129,7 @@ func (e *Engine) Rollback(ctx context.Context, name string) error {
 		return err
 	}
 	defer b.end()
-	l, err := r.takeOver(ctx, e.pool, r.schema+"_old")
+	l, err := r.takeOver(ctx, e.pool, r.schema+"_old", true)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNoRollback
 	}
