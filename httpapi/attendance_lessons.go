@@ -25,7 +25,8 @@ func (a *API) lessonRoutes() {
 	}, a.listSessions)
 	handle(a, route{
 		id: "get-sheet", method: "GET", path: "/attendance-sessions/{session}/sheet", tag: tag, permission: access.SeeAttendance,
-		summary: "A lesson with all its pupils", about: "The ETag is what PUT …/marks wants as If-Match.",
+		summary: "A lesson with all its pupils, as it is or as it was",
+		about:   "The ETag is what PUT …/marks wants as If-Match. With as_of the marks are those of that moment; names and the lesson itself are as they are.",
 	}, a.getSheet)
 	handle(a, route{
 		id: "put-marks", method: "PUT", path: "/attendance-sessions/{session}/marks", tag: tag, permission: access.TakeAttendance, status: http.StatusNoContent,
@@ -117,7 +118,12 @@ type sheetOut struct {
 	Body attendance.Sheet
 }
 
-func (a *API) getSheet(ctx context.Context, by access.Actor, in *SessionIn) (*sheetOut, error) {
+type sheetIn struct {
+	SessionIn
+	AsOf string `query:"as_of" maxLength:"40" doc:"the marks as they were at a position of the log, at a time (2025-09-01T08:40:00Z) or at the end of a day (2025-09-01); now if absent"`
+}
+
+func (a *API) getSheet(ctx context.Context, by access.Actor, in *sheetIn) (*sheetOut, error) {
 	lesson, place, err := a.lesson(ctx, in.Session)
 	if err != nil {
 		return nil, err
@@ -125,6 +131,11 @@ func (a *API) getSheet(ctx context.Context, by access.Actor, in *SessionIn) (*sh
 	sheet, err := attendance.SheetOf(ctx, a.Views, by, place, lesson)
 	if err != nil {
 		return nil, err
+	}
+	if in.AsOf != "" {
+		if sheet, err = a.sheetAsOf(ctx, by, place, sheet, in.AsOf); err != nil {
+			return nil, err
+		}
 	}
 	return &sheetOut{etag(sheet.Lesson.Version), sheet}, nil
 }

@@ -209,6 +209,23 @@ func TestAnInstructorTakesAttendance(t *testing.T) {
 	if strings.Contains(s.output.String(), "ārsts") {
 		t.Error("a remark is in the log of the server")
 	}
+
+	// The sheet as it was is read from the log.
+	s.signIn("atbalsts")
+	s.signIn("zane")
+	for e, err := range s.log.ReadStream(t.Context(), "attendance_session-"+s.names["lesson"], 2) {
+		s.must(err)
+		s.names["before"] = fmt.Sprint(e.Position)
+		break
+	}
+	const sheet = "GET /attendance-sessions/{lesson}/sheet?as_of="
+	s.tell(
+		step{as: "atbalsts", ask: sheet + "2025-09-30", status: 200, has: []string{`"remark":"ārsts"`, `"marked":19`, `"version":4`}},
+		step{as: "atbalsts", ask: sheet + "{before}", status: 200, has: []string{`"marked":20`, `"version":2`, `"enrolled":true`}, hasNot: []string{"ārsts"}},
+		step{as: "atbalsts", ask: sheet + "1", status: 404, code: "attendance.no_lesson"},
+		step{as: "atbalsts", ask: sheet + "once", status: 422, code: "audit.as_of"},
+		step{as: "zane", ask: sheet + "1", status: 403, code: "access.forbidden"},
+	)
 }
 
 // TestTwoInstructorsSaveAtOnce: one wins, the other is told, and there is one mark.

@@ -31,6 +31,10 @@ func (a *API) auditRoutes() {
 		about: about + " An auditor of a school or municipality reads what concerns it of everybody who works or has worked there.",
 	}, a.auditAccount)
 	handle(a, route{
+		id: "audit-roles", method: "GET", path: "/audit/accounts/{account}/roles", tag: tag, permission: access.ReadHistory,
+		summary: "The roles that an account held at a moment", about: "At the places that the asker may read of. That it was read is recorded.",
+	}, a.auditRoles)
+	handle(a, route{
 		id: "audit-attendance", method: "GET", path: "/audit/students/{student}/attendance", tag: tag, permission: access.ReadHistory,
 		summary: "What has happened to the marks of a pupil", produces: []string{"text/csv"}, about: about,
 	}, a.auditAttendance)

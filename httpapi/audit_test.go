@@ -183,3 +183,32 @@ func TestAuditorsReadTheAttendanceOfAPupil(t *testing.T) {
 func takeFrom(s *story, name string, role access.Role, place string) commands.TakeRole {
 	return commands.TakeRole{Account: id[domain.AccountID](s, name), Role: role, Place: s.place(place)}
 }
+
+// Which roles somebody held at a moment is told from the log, by time and by
+// position, and that it was read is recorded.
+func TestRolesAsTheyWere(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.hire("dace", post{access.SchoolAdmin, "school"})
+	s.hire("inga", post{access.ClassTeacher, "class"}, post{access.SupportStaff, "school"})
+	s.hire("revidents", post{access.Auditor, "school"})
+	s.hire("cits", post{access.Auditor, "elsewhere"})
+	position, err := s.log.Head(t.Context())
+	s.must(err)
+	s.names["before"] = fmt.Sprint(position)
+	s.advance(time.Hour)
+	inga := id[domain.AccountID](s, "inga")
+	s.must(s.commands.TakeRole(t.Context(), access.System("story"), commands.TakeRole{Account: inga, Role: access.SupportStaff, Place: s.place("school")}))
+	const ask = "GET /audit/accounts/{inga}/roles"
+	both, one := []string{"emu.class_teacher", string(access.SupportStaff), "{class}"}, []string{"emu.class_teacher"}
+	s.tell(
+		step{as: "revidents", ask: ask, status: 200, has: one, hasNot: []string{string(access.SupportStaff)}, events: wasRead},
+		step{as: "revidents", ask: ask + "?as_of={before}", status: 200, has: append(both, `"as_of":{before}`), events: wasRead},
+		step{as: "revidents", ask: ask + "?as_of=2025-09-01T05:30:00Z", status: 200, has: both, events: wasRead},
+		step{as: "revidents", ask: ask + "?as_of=1", status: 200, has: []string{`"items":[]`}, events: wasRead},
+		step{as: "revidents", ask: ask + "?as_of=x", status: 422, code: "audit.as_of"},
+		step{as: "cits", ask: ask, status: 404, code: "access.not_found"},
+		step{as: "dace", ask: ask, status: 403, code: "access.forbidden"},
+		step{as: "revidents", ask: "GET /audit/accounts/nobody/roles", status: 404, code: "access.not_found"},
+	)
+}
