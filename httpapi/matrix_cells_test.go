@@ -70,6 +70,7 @@ func (m *matrix) cells() map[string]cell {
 
 		// audit and analytics
 		"audit-account":       {ask: "GET /audit/accounts/{member}/events", at: ofSchool, blunt: true},
+		"audit-roles":         {ask: "GET /audit/accounts/{member}/roles", at: ofSchool, blunt: true},
 		"audit-attendance":    {ask: "GET /audit/students/{student}/attendance", at: ofSchool},
 		"audit-log":           {ask: "GET /audit/events", at: everywhere},
 		"get-checkpoint":      {ask: "GET /audit/checkpoint", at: ofSchool, own: true},
