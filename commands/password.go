@@ -77,7 +77,7 @@ func (c *Commands) ChangePassword(ctx context.Context, by access.Actor, cmd Chan
 		return err
 	}
 	var check domain.Check
-	password, err := identity.ParsePassword(cmd.New)
+	password, err := identity.ChoosePassword(cmd.New)
 	check.Field("new_password", err)
 	if err := check.Err(); err != nil {
 		return err
@@ -227,7 +227,7 @@ func (c *Commands) ResetPassword(ctx context.Context, by access.Actor, cmd Reset
 		return account, err
 	}
 	var check domain.Check
-	password, err := identity.ParsePassword(cmd.Password)
+	password, err := identity.ChoosePassword(cmd.Password)
 	check.Field("password", err)
 	if err := check.Err(); err != nil {
 		return account, err

@@ -94,7 +94,7 @@ func (c *Commands) ConfirmRegistration(ctx context.Context, by access.Actor, cmd
 		return account, err
 	}
 	var check domain.Check
-	password, err := identity.ParsePassword(cmd.Password)
+	password, err := identity.ChoosePassword(cmd.Password)
 	check.Field("password", err)
 	if err := check.Err(); err != nil {
 		return account, err

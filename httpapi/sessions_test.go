@@ -26,6 +26,7 @@ func TestFirstSignIn(t *testing.T) {
 		step{ask: "GET /registrations/{link}", status: 200, has: []string{`"password_min":12`}},
 		step{ask: "GET /registrations/{link}", status: 200},
 		step{ask: "POST /registrations/{link}", body: `{"password":"isa parole1"}`, status: 422, code: "identity.password_short", fields: []string{"password"}},
+		step{name: "on every list", ask: "POST /registrations/{link}", body: `{"password":"Qwerty123456"}`, status: 422, code: "identity.password_breached", fields: []string{"password"}},
 		step{ask: "POST /registrations/{link}", body: `{"password":"` + password + `"}`, status: 204, events: "identity.registration_confirmed"},
 		step{name: "used twice", ask: "POST /registrations/{link}", body: `{"password":"another long one"}`, status: 410, code: "identity.link_used"},
 		step{ask: "GET /registrations/{link}", status: 410, code: "identity.link_used"},

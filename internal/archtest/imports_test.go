@@ -65,6 +65,7 @@ var rules = []rule{
 	{"internal/qr", "domain", "github.com/boombuler/barcode", "adapter: QR codes"},
 	{"internal/texts", "domain", "github.com/nicksnyder/go-i18n golang.org/x/text", "adapter: words for people"},
 	{"internal/credentials", "domain", "github.com/alexedwards/argon2id github.com/jackc/pgx golang.org/x/text", "adapter: passwords"},
+	{"internal/breached", "domain/identity", "", "it writes the list of passwords that identity refuses"},
 	{"internal/oidc", "domain", "github.com/coreos/go-oidc golang.org/x/oauth2 github.com/jackc/pgx github.com/google/uuid", "adapter: services that vouch for people"},
 	{"internal/oidc/oidctest", "", "", "a provider for tests, in a process of its own"},
 	{"internal/sessions", "domain", "github.com/jackc/pgx github.com/google/uuid", "adapter: sessions"},

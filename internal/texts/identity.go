@@ -23,6 +23,7 @@ var identity = map[string]Text{
 	"identity.email_taken":           {"Šī e-pasta adrese pieder citam kontam", "another account has this e-mail address"},
 	"identity.personal_code_missing": {"Jānorāda personas kods", "a personal code is needed"},
 	"identity.password_short":        {"Parolē jābūt vismaz 12 zīmēm", "a password has at least 12 characters"},
+	"identity.password_breached":     {"Šī parole ir sarakstos, ko uzlauzēji izmēģina vispirms: izvēlieties citu", "the password is on lists that are tried first: choose another"},
 	"identity.password_long":         {"Parolē drīkst būt ne vairāk kā 200 zīmju", "a password has at most 200 characters"},
 	"identity.password_characters":   {"Paroli nevar nolasīt kā tekstu", "the password is not readable as text"},
 	"identity.too_many_roles":        {"Vienā reizē drīkst norādīt ne vairāk kā 20 lomu", "at most 20 roles at once"},
