@@ -76,17 +76,22 @@ func (e *Erasures) Subjects() []uuid.UUID {
 
 // Keep writes to the ledger who was erased, by this process or another, until
 // ctx ends: at the start everybody who is missing, then within a second. That
-// second is what a crash can cost together with the loss of the database.
-func (e *Erasures) Keep(ctx context.Context, p *Postgres) {
-	since := time.Time{}
+// second is what a crash can cost together with the loss of the database. When
+// the file cannot be written, tell is called once, and it tries on.
+func (e *Erasures) Keep(ctx context.Context, p *Postgres, tell func(error)) {
+	since, told := time.Time{}, false
 	for ctx.Err() == nil {
 		head, moved := p.head.changes()
 		at, err := e.catchUp(ctx, p, since)
-		if err != nil { // the database is gone, or the disk is full: said by the tools that look at them
+		if err != nil {
+			if !told && ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
+				told = true
+				tell(err)
+			}
 			pause(ctx, floor)
 			continue
 		}
-		since = at
+		since, told = at, false
 		for now := head; now == head && ctx.Err() == nil; now, moved = p.head.changes() {
 			select {
 			case <-moved:

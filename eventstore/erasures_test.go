@@ -43,7 +43,7 @@ func TestErasuresAreKeptOutsideTheDatabase(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); ledger.Keep(ctx, one) }()
+	go func() { defer close(ended); ledger.Keep(ctx, one, func(err error) { t.Error(err) }) }()
 	until(t, "the one erased before", func() bool { return len(ledger.Subjects()) == 1 })
 	erase(one, after)
 	erase(other, elsewhere)

@@ -96,7 +96,9 @@ func open(ctx context.Context, cfg Config, logger *slog.Logger) (_ *app, err err
 	if a.erasures, err = eventstore.OpenErasures(cfg.erasuresFile()); err != nil {
 		return nil, err
 	}
-	a.background.Go(func() { a.erasures.Keep(running, a.log) })
+	a.background.Go(func() {
+		a.erasures.Keep(running, a.log, func(err error) { logger.Error("erasures are not kept outside the database", "err", err) })
+	})
 	passwords, err := credentials.New(a.pool, a.clock.Now, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return nil, err

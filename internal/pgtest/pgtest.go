@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -74,21 +75,39 @@ func (db *DB) Pool(t testing.TB, role string, maxConns int32) *pgxpool.Pool {
 // the log, and the test returns.
 func Tool(t testing.TB, name string) (path string, ok bool) {
 	t.Helper()
+	least := 0
 	if found, err := embedpg.Find(); err == nil {
 		path := filepath.Join(found[0].BinDir, name)
 		if _, err := os.Stat(path); err == nil {
 			return path, true
 		}
+		least = found[0].Major // an older program refuses the server
 	}
-	if path, err := exec.LookPath(name); err == nil {
+	if path, err := exec.LookPath(name); err == nil && majorOf(path) >= least {
 		return path, true
 	}
 	complain := t.Logf
 	if os.Getenv("CI") != "" {
 		complain = t.Fatalf
 	}
-	complain("this test needs the program %s, which is not installed (Debian: apt-get install postgresql-client)", name)
+	complain("this test needs the program %s, of the server's major version, which is not installed (Debian: apt-get install postgresql-client)", name)
 	return "", false
+}
+
+// majorOf asks a program of PostgreSQL for its version, such as
+// "pg_dump (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)".
+func majorOf(path string) int {
+	said, err := exec.Command(path, "--version").Output()
+	if err != nil {
+		return 0
+	}
+	_, version, _ := strings.Cut(string(said), "(PostgreSQL) ")
+	first, _, _ := strings.Cut(version, ".")
+	major, err := strconv.Atoi(strings.TrimSpace(first))
+	if err != nil {
+		return 0
+	}
+	return major
 }
 
 func open(t testing.TB, migrated bool) *DB {
