@@ -2,7 +2,6 @@ package reactions
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -101,10 +100,11 @@ func (e *Engine) RunDue(ctx context.Context) (int, error) {
 	}); err != nil {
 		return 0, err
 	}
-	for _, id := range ids {
-		if _, err := e.jobs.JobRetry(ctx, id); err != nil && !errors.Is(err, river.ErrNotFound) {
-			return 0, fmt.Errorf("run job %d: %w", id, err)
-		}
+	// Not river's JobRetry: it would do a job anew that has been done meanwhile.
+	if _, err := e.c.Pool.Exec(ctx, `
+		UPDATE jobs.river_job SET state = 'available', scheduled_at = now(), max_attempts = greatest(max_attempts, attempt + 1)
+		WHERE id = ANY($1) AND (state IN ('retryable', 'scheduled') OR state = 'available' AND scheduled_at > now())`, ids); err != nil {
+		return 0, err
 	}
 	return len(ids), until(ctx, func() (done bool, err error) {
 		err = e.c.Pool.QueryRow(ctx, `
