@@ -24,6 +24,9 @@ type feed struct {
 // run follows the log until ctx is done. An error of the log is returned; what
 // was read stays.
 func (f *feed) run(ctx context.Context) error {
+	if head, _ := f.log.Changes(); f.at() == 0 {
+		f.restart(head) // what is there already, each reads for itself as far as it is behind: usually not at all
+	}
 	for {
 		head, moved := f.log.Changes()
 		for at := f.at(); at < head; at = f.at() {
