@@ -170,6 +170,15 @@ func (t *tour) followLink(address, password string) {
 	t.post(nil, "/registrations/"+found[1], fields{"password": password}, http.StatusNoContent)
 }
 
+// link returns the token of the newest mailed link of a kind.
+func (t *tour) link(kind, address string) string {
+	letter := t.mailTo(address)
+	_, rest, found := strings.Cut(letter.Text, "/"+kind+"/")
+	t.check(found, "the mail to %s has no link of the kind %s: %s", address, kind, letter.Text)
+	token, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(token)
+}
+
 // signIn signs a person in, with the mailed code if one is asked for.
 func (t *tour) signIn(name, address, password string) *person {
 	a, err := t.try(nil, http.MethodPost, "/sessions", "application/json", jsonOf(t, fields{"email": address, "password": password}), nil)

@@ -23,6 +23,8 @@ var steps = []step{
 	{"The server is killed with -9 and started again", (*tour).killed},
 	{"The report is exported", (*tour).report},
 	{"What is not allowed is refused, and leaves no event", (*tour).refusals},
+	{"A user changes the e-mail address", (*tour).emailChange},
+	{"A user deletes the account", (*tour).deletion},
 	{"An auditor replays the history", (*tour).history},
 	{"An analyst reads counts without persons", (*tour).analytics},
 	{"The server stops as Ctrl-C stops it", (*tour).stopServer},
@@ -49,6 +51,7 @@ type world struct {
 type people struct {
 	platform, admin, teacher, auditor, analyst *person
 	teacherID                                  string
+	leaver                                     *person // changes the address, then deletes the account
 }
 
 // note remembers how far the log has come by what the tour did, so that every

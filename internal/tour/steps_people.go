@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/xuri/excelize/v2"
 )
@@ -180,4 +181,43 @@ func (t *tour) fill(template []byte, row func(int) []string) []byte {
 	_, err = f.WriteTo(&out)
 	t.must(err)
 	return out.Bytes()
+}
+
+func (t *tour) emailChange() string {
+	old, other := userRow(1)[3], "jauna.adrese@skola.example"
+	t.followLink(old, password)
+	p := t.signIn("user", old, password)
+	t.post(p, "/me/email-change", nil, http.StatusAccepted)
+	first := t.link("email-change", old)
+	t.post(t.people.admin, "/me/email-change/"+first+"/address", fields{"email": other}, http.StatusForbidden) // another's session
+	t.post(p, "/me/email-change/"+first+"/address", fields{"email": other}, http.StatusAccepted)
+	second := t.link("email-confirmations", other)
+	t.post(p, "/me/email-change/"+second+"/confirmation", nil, http.StatusNoContent)
+	t.get(p, "/me", http.StatusUnauthorized)
+	for _, address := range []string{old, other} {
+		told := t.mailTo(address)
+		t.check(strings.Contains(told.Text, "nomainīta"), "the mail to %s says %q", address, told.Text)
+	}
+	t.post(nil, "/sessions", fields{"email": old, "password": password}, http.StatusUnauthorized)
+	t.people.leaver = t.signIn("user", other, password)
+	return "link to the old mailbox → new address → link to the new mailbox → all sessions end; both are told"
+}
+
+func (t *tour) deletion() string {
+	p := t.people.leaver
+	var me struct {
+		ID         string
+		FamilyName string `json:"family_name"`
+	}
+	t.get(p, "/me", http.StatusOK).into(&me)
+	export := t.get(p, "/me/export", http.StatusOK)
+	t.check(strings.Contains(string(export.body), me.FamilyName), "the export has no name")
+	t.ask(p, http.MethodDelete, "/me", nil, http.StatusNoContent)
+	t.get(p, "/me", http.StatusUnauthorized)
+	t.post(nil, "/sessions", fields{"email": "jauna.adrese@skola.example", "password": password}, http.StatusUnauthorized)
+	t.get(t.people.admin, "/schools/"+t.school+"/users/"+me.ID, http.StatusNotFound)
+	out, err := t.server.tool(t.ctx, "replay", "account-"+me.ID)
+	t.must(err)
+	t.check(strings.Contains(out, "identity.user_invited") && !strings.Contains(out, me.FamilyName), "replay says %s", out)
+	return "exported, then gone at once; the history goes on under a number, and nobody can read any more who it was"
 }
