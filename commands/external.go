@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"time"
 
 	"zurnals/domain"
 	"zurnals/domain/access"
@@ -61,8 +62,9 @@ func (c *Commands) ExternalLogins(ctx context.Context, by access.Actor) ([]Exter
 }
 
 // CheckConnect returns nil if who asks may connect a service now, so that
-// nobody is sent there in vain.
-func (c *Commands) CheckConnect(ctx context.Context, by access.Actor, name string) error {
+// nobody is sent there in vain. It is a risky step: whoever finds a computer
+// unattended must not make a way in for themselves.
+func (c *Commands) CheckConnect(ctx context.Context, by access.Actor, name string, signedIn time.Time) error {
 	account := by.Account()
 	state, err := look(ctx, c, by, access.Own(access.OwnAccount, account.UUID), identity.Accounts, account)
 	if err != nil {
@@ -72,7 +74,10 @@ func (c *Commands) CheckConnect(ctx context.Context, by access.Actor, name strin
 	if err != nil {
 		return err
 	}
-	return state.CheckConnect(provider)
+	if err := state.CheckConnect(provider); err != nil {
+		return err
+	}
+	return identity.CheckFresh(signedIn, c.Now())
 }
 
 // ConnectExternal lets who asks sign in by an external identity too.

@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"testing"
+	"time"
 
 	"zurnals/commands"
 	"zurnals/domain/identity"
@@ -28,17 +29,21 @@ func TestServiceIsConnectedAndUsed(t *testing.T) {
 	w.register(admitted.Account)
 	w.refused(identity.ErrExternalUnknown, signIn)
 	by := w.who(admitted.Account)
-	w.refused(identity.ErrFirstByEmail, func() error { return w.CheckConnect(t.Context(), by, "eklase") })
+	w.refused(identity.ErrFirstByEmail, func() error { return w.CheckConnect(t.Context(), by, "eklase", w.Now()) })
 	w.refused(identity.ErrFirstByEmail, func() error { return w.ConnectExternal(t.Context(), by, u17) })
 
 	w.signIn(cmd.Email)
-	w.must(w.CheckConnect(t.Context(), by, "eklase"))
+	w.must(w.CheckConnect(t.Context(), by, "eklase", w.Now()))
+	w.must(w.CheckConnect(t.Context(), by, "eklase", w.Now().Add(-time.Hour)))
+	w.refused(identity.ErrNotFresh, func() error {
+		return w.CheckConnect(t.Context(), by, "eklase", w.Now().Add(-time.Hour-time.Nanosecond))
+	})
 	w.must(w.ConnectExternal(t.Context(), by, u17))
 	w.must(w.ConnectExternal(t.Context(), by, u17))
 	if n := w.happened("identity.external_login_connected"); n != 1 {
 		t.Errorf("connected %d times", n)
 	}
-	w.refused(identity.ErrExternalConnected, func() error { return w.CheckConnect(t.Context(), by, "eklase") })
+	w.refused(identity.ErrExternalConnected, func() error { return w.CheckConnect(t.Context(), by, "eklase", w.Now()) })
 	logins, err := w.ExternalLogins(t.Context(), by)
 	w.must(err)
 	if len(logins) != 2 || logins[0] != (commands.ExternalLogin{Provider: "eklase", Connected: true}) || logins[1] != (commands.ExternalLogin{Provider: "eparaksts"}) {
@@ -111,7 +116,7 @@ func TestExternalLoginsAreOwn(t *testing.T) {
 		"connect":    func() error { return w.ConnectExternal(t.Context(), byNobody, u17) },
 		"disconnect": func() error { return w.DisconnectExternal(t.Context(), byNobody, "eklase") },
 		"list":       func() error { _, err := w.ExternalLogins(t.Context(), byNobody); return err },
-		"check":      func() error { return w.CheckConnect(t.Context(), byNobody, "eklase") },
+		"check":      func() error { return w.CheckConnect(t.Context(), byNobody, "eklase", w.Now()) },
 		"sign in":    func() error { _, err := w.SignInExternally(t.Context(), by, u17, keep); return err },
 	} {
 		if err := ask(); err == nil {

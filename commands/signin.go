@@ -15,7 +15,8 @@ import (
 type (
 	ConfirmRegistration struct{ Token, Password string }
 
-	SignIn struct{ Email, Password string }
+	// SignIn may name the device, by the token that Device has given it.
+	SignIn struct{ Email, Password, Device string }
 
 	SignInWithCode struct{ Challenge, Code string }
 )
@@ -124,16 +125,19 @@ func (c *Commands) SignIn(ctx context.Context, by access.Actor, cmd SignIn, open
 	}
 	email, emailErr := identity.ParseEmail(cmd.Email)
 	password, passwordErr := identity.ParsePassword(cmd.Password)
-	tried := "sign-in/" + strings.ToLower(email)
-	wait, err := c.Attempts.Try(ctx, tried, c.Now(), passwordTries)
-	if err != nil {
-		return SignedIn{}, err
-	}
 	id, err := c.holder(ctx, identity.EmailClaim(email))
 	if err != nil {
 		return SignedIn{}, err
 	}
-	account, err := c.account(ctx, id)
+	tried, err := c.triesAt(ctx, email, id, cmd.Device)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	wait, err := c.Attempts.Try(ctx, tried, c.Now(), passwordTries)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	account, err := c.toSignIn(ctx, id)
 	if err != nil {
 		return SignedIn{}, err
 	}

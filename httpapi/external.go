@@ -44,7 +44,7 @@ func (a *API) externalRoutes() {
 		id: "connect-external-login", method: "POST", path: "/me/external-logins/{provider}", tag: me, permission: access.OwnAccount,
 		status: http.StatusCreated, limit: limitExternal,
 		summary: "Begin to connect a service: go to the address that is answered",
-		about:   "Only after the first sign-in by e-mail. The browser that asks must be the one that comes back, within ten minutes.",
+		about:   freshAbout + " Only after the first sign-in by e-mail. The browser that asks must be the one that comes back, within ten minutes.",
 	}, a.beginConnect)
 	handle(a, route{
 		id: "disconnect-external-login", method: "DELETE", path: "/me/external-logins/{provider}", tag: me, permission: access.OwnAccount, status: http.StatusNoContent,
@@ -115,7 +115,7 @@ type beginOut struct {
 }
 
 func (a *API) beginConnect(ctx context.Context, by access.Actor, in *providerIn) (*beginOut, error) {
-	if err := a.Commands.CheckConnect(ctx, by, in.Provider); err != nil {
+	if err := a.Commands.CheckConnect(ctx, by, in.Provider, asked(ctx).session.CreatedAt); err != nil {
 		return nil, err
 	}
 	return a.beginExternal(ctx, oidc.Flow{Provider: in.Provider, Account: by.ID, Session: asked(ctx).session.ID})

@@ -45,17 +45,26 @@ func newExternalStory(t *testing.T) *externalStory {
 	return s
 }
 
-// firstSignIn has somebody sign in by e-mail for the first time, over HTTP.
-func (s *externalStory) firstSignIn(name string) {
+// viaCode has somebody sign in by e-mail for the first time, over HTTP.
+func (s *story) viaCode(name string) {
 	s.t.Helper()
 	body := `{"email":"` + name + `@skola.example","password":"` + password + `"}`
 	a := s.tell(step{ask: "POST /sessions", body: body, status: 202, events: "identity.login_code_issued"})
 	var said struct{ Challenge, Token string }
 	s.must(json.Unmarshal(a.Body.Bytes(), &said))
-	a = s.tell(step{ask: "POST /sessions/challenges/" + said.Challenge, body: `{"code":"` + s.loginCode(id[domain.AccountID](s.story, name)) + `"}`,
+	a = s.tell(step{ask: "POST /sessions/challenges/" + said.Challenge, body: `{"code":"` + s.loginCode(id[domain.AccountID](s, name)) + `"}`,
 		status: 201, events: "identity.login_code_accepted identity.signed_in"})
 	s.must(json.Unmarshal(a.Body.Bytes(), &said))
 	s.tokens[name] = said.Token
+}
+
+// viaPassword has somebody sign in by e-mail again.
+func (s *story) viaPassword(name string) (token string) {
+	s.t.Helper()
+	a := s.tell(step{ask: "POST /sessions", body: `{"email":"` + name + `@skola.example","password":"` + password + `"}`, status: 201, events: "identity.signed_in"})
+	var said struct{ Token string }
+	s.must(json.Unmarshal(a.Body.Bytes(), &said))
+	return said.Token
 }
 
 // A journey is a sign-in at a service that has been begun.
@@ -119,7 +128,7 @@ func TestServiceIsConnectedInTheProfile(t *testing.T) {
 	s := newExternalStory(t)
 	s.tell(step{name: "before the first sign-in", as: "teacher", ask: "POST /me/external-logins/eklase", status: 403, code: "identity.first_sign_in_by_email"})
 	s.travel("", "eklase", "u-17", "", 401, "", "no account is connected")
-	s.firstSignIn("teacher")
+	s.viaCode("teacher")
 	s.tell(
 		step{as: "teacher", ask: "GET /me/external-logins", status: 200, has: []string{
 			`{"provider":"eklase","connected":false,"available":true}`, `{"provider":"eparaksts","connected":false,"available":true}`}},
@@ -127,6 +136,9 @@ func TestServiceIsConnectedInTheProfile(t *testing.T) {
 		step{as: "teacher", ask: "POST /me/external-logins/google", status: 404, code: "identity.provider_unknown"},
 		step{name: "nobody", ask: "POST /me/external-logins/eklase", status: 401, code: "session.sign_in"},
 	)
+	s.advance(time.Hour + time.Second)
+	s.tell(step{name: "signed in too long ago", as: "teacher", ask: "POST /me/external-logins/eklase", status: 403, code: "session.reauthenticate"})
+	s.tokens["teacher"] = s.viaPassword("teacher")
 	s.travel("teacher", "eklase", "u-17", "", 200, connectedSaid, "The service is connected")
 	s.tell(
 		step{as: "teacher", ask: "GET /me/external-logins/eklase", status: 200, has: []string{`"connected":true`}},
@@ -173,7 +185,7 @@ func TestPersonalCodeOfEparaksts(t *testing.T) {
 		}
 	}
 	s.travel("", "eparaksts", "sign-1", code["teacher"], 403, "", "sign in by e-mail and password first")
-	s.firstSignIn("teacher")
+	s.viaCode("teacher")
 	s.travel("", "eparaksts", "sign-1", code["teacher"], 401, "", "no account is connected") // nothing connects by itself
 	s.travel("teacher", "eparaksts", "sign-2", code["admin"], 403, "", "not that of the account")
 	s.travel("teacher", "eparaksts", "sign-1", "", 403, "", "no personal code")
@@ -186,8 +198,8 @@ func TestPersonalCodeOfEparaksts(t *testing.T) {
 // Of two accounts one has the identity.
 func TestSomebodyElsesIdentity(t *testing.T) {
 	s := newExternalStory(t)
-	s.firstSignIn("teacher")
-	s.firstSignIn("admin")
+	s.viaCode("teacher")
+	s.viaCode("admin")
 	s.travel("teacher", "eklase", "u-17", "", 200, connectedSaid, "connected")
 	s.travel("admin", "eklase", "u-17", "", 409, "", "another account")
 	s.signIn("platform")
@@ -200,8 +212,8 @@ func TestSomebodyElsesIdentity(t *testing.T) {
 // asked and as who asked.
 func TestAnswersOfServicesWorkOnce(t *testing.T) {
 	s := newExternalStory(t)
-	s.firstSignIn("teacher")
-	s.firstSignIn("admin")
+	s.viaCode("teacher")
+	s.viaCode("admin")
 	const over = "begin again"
 	back := func(j journey) *url.URL { return s.provider.SignIn(j.address, "u-17", "") }
 	only := func(j journey) []*http.Cookie { return []*http.Cookie{j.cookie} }

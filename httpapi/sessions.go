@@ -86,7 +86,7 @@ type sessionOut struct {
 
 func (a *API) signIn(ctx context.Context, by access.Actor, in *signInIn) (*sessionOut, error) {
 	return a.openSession(ctx, func(open commands.OpenSession) (commands.SignedIn, error) {
-		return a.Commands.SignIn(ctx, by, commands.SignIn{Email: in.Body.Email, Password: in.Body.Password}, open)
+		return a.Commands.SignIn(ctx, by, commands.SignIn{Email: in.Body.Email, Password: in.Body.Password, Device: a.device(asked(ctx))}, open)
 	})
 }
 
@@ -112,6 +112,11 @@ func (a *API) openSession(ctx context.Context, signIn func(commands.OpenSession)
 		out.Status, out.Body.Challenge, out.Body.ExpiresAt = http.StatusAccepted, signedIn.Challenge, signedIn.CodeExpires.UTC()
 	default:
 		out.Body.Account = &signedIn.Account
+		known, err := a.knownDevice(ctx, signedIn.Account)
+		if err != nil {
+			return nil, err
+		}
+		out.SetCookie = append(out.SetCookie, known)
 	}
 	return out, nil
 }

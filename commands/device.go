@@ -1,0 +1,67 @@
+package commands
+
+import (
+	"context"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"zurnals/domain"
+	"zurnals/domain/identity"
+)
+
+// A device from which somebody has signed in is known by a token, made like
+// those of links and kept in a cookie. Whoever guesses at an address elsewhere
+// cannot lock its owner out there: tries from a known device are counted apart,
+// as strictly as all others. The token proves nothing else, and for no other
+// account.
+
+// triesAt returns what tries at an address are counted under.
+func (c *Commands) triesAt(ctx context.Context, email string, account domain.AccountID, device string) (string, error) {
+	if device != "" && !account.IsZero() {
+		links, err := OpenLinks(ctx, c.Keys)
+		if err != nil {
+			return "", err
+		}
+		if of, id, ok := links.device(device); ok && of == account {
+			return "device/" + id.String(), nil
+		}
+	}
+	return "sign-in/" + strings.ToLower(email), nil
+}
+
+// Device returns the token that makes a device known to an account that has
+// just signed in there: the one it has, if that is good.
+func (c *Commands) Device(ctx context.Context, account domain.AccountID, device string) (string, error) {
+	links, err := OpenLinks(ctx, c.Keys)
+	if err != nil {
+		return "", err
+	}
+	if of, _, ok := links.device(device); ok && of == account {
+		return device, nil
+	}
+	return links.token("device", account.UUID, uuid.Must(uuid.NewV7())), nil
+}
+
+func (l *Links) device(token string) (domain.AccountID, uuid.UUID, bool) {
+	account, id, ok := l.open("device", token)
+	return domain.AccountID{UUID: account}, id, ok
+}
+
+// toSignIn returns what is needed to compare a password. It reads the stream
+// itself and opens nothing, so that it asks as much of an account that is there
+// as of one that is not; the address in it stays sealed.
+func (c *Commands) toSignIn(ctx context.Context, id domain.AccountID) (account identity.Account, err error) {
+	stream := identity.Accounts.Stream(id)
+	stored, err := c.Log.ReadStreams(ctx, stream)
+	if err != nil {
+		return account, refusal(err)
+	}
+	history := make([]domain.Event, len(stored[stream]))
+	for i, e := range stored[stream] {
+		if history[i], err = c.Catalogue.Decode(e.Type, e.Schema, e.Data); err != nil {
+			return account, err
+		}
+	}
+	return fold(identity.Accounts, stream, history)
+}
