@@ -10,6 +10,7 @@ func (a *API) routes() {
 	a.userRoutes()
 	a.userImportRoutes()
 	a.registerPage()
+	a.linkPages()
 	a.rosterRoutes()
 	a.learnerRoutes()
 	a.securityRoutes()
