@@ -57,7 +57,7 @@ func (d *doctor) database(ctx context.Context) {
 		return
 	}
 	warning, err = a.checkClock(ctx)
-	d.judge("clock", "that of the machine; no event is from the future", warning, err)
+	d.judge("clock", "no event is from the future", warning, err)
 	d.keys(ctx, a)
 }
 
