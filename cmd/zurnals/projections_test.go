@@ -297,6 +297,13 @@ func TestRebuildIsKilled(t *testing.T) {
 	}
 	last, _ := stop()
 	eventually(t, "all is seen", func() bool { return s.all(last) })
+	eventually(t, "nothing is left of the rebuild", func() bool {
+		var left bool
+		if err := s.pool.QueryRow(t.Context(), "SELECT to_regnamespace('rm_attendance_v1_new') IS NOT NULL OR EXISTS (SELECT FROM projection.build)").Scan(&left); err != nil {
+			t.Fatal(err)
+		}
+		return !left
+	})
 	s.right()
 }
 
