@@ -104,7 +104,7 @@ func (m *matrix) cells() map[string]cell {
 		"connect-external-login":    {ask: "POST /me/external-logins/eklase", answer: "identity.first_sign_in_by_email"},
 		"disconnect-external-login": {ask: "DELETE /me/external-logins/eklase"},
 		"end-session":               {ask: "DELETE /me/sessions/current", ends: true},
-		"end-sessions":              {ask: "DELETE /me/sessions", once: true},
+		"end-sessions":              {ask: "DELETE /me/sessions", once: true, fresh: leaver},
 
 		// pupils
 		"list-own-sessions":  {ask: "GET /me/attendance-sessions"},
