@@ -108,6 +108,21 @@ func TestNothingIsConnectedByItself(t *testing.T) {
 	w.must(signIn())
 }
 
+// A deleted account holds no identity any more.
+func TestDeletionGivesTheIdentityBack(t *testing.T) {
+	w := newStaffWorld(t)
+	_, anna := w.registered(w.at(w.school))
+	_, berta := w.registered(w.at(w.school))
+	w.must(w.ConnectExternal(t.Context(), anna, u17))
+	w.must(w.DeleteAccount(t.Context(), anna, commands.DeleteAccount{SignedIn: w.Now()}))
+	w.refused(identity.ErrExternalUnknown, func() error { _, err := w.SignInExternally(t.Context(), byNobody, u17, keep); return err })
+	w.must(w.ConnectExternal(t.Context(), berta, u17))
+	in, err := w.SignInExternally(t.Context(), byNobody, u17, keep)
+	if err != nil || in.Account != berta.Account() {
+		t.Errorf("%+v, %v", in, err)
+	}
+}
+
 // Who is not signed in connects nothing, and who is signs in nobody.
 func TestExternalLoginsAreOwn(t *testing.T) {
 	w := newStaffWorld(t)

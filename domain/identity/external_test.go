@@ -140,3 +140,27 @@ func TestExternalIdentityIsChecked(t *testing.T) {
 	cmd.Identity.Provider = "google"
 	given(invited, confirmed, byPass).When(cmd).ThenRefused(t, identity.ErrProvider)
 }
+
+// Whatever a service says, nobody gets the identity of somebody else by it.
+func FuzzExternalIdentities(f *testing.F) {
+	f.Add("https://id.example", "u-17", "https://id.example", "u-18")
+	f.Add("https://id.example u", "17", "https://id.example", "u 17")
+	f.Add("", "\x00", "ā", " ")
+	f.Fuzz(func(t *testing.T, issuer, subject, otherIssuer, otherSubject string) {
+		connect := func(issuer, subject string) (domain.Claim, bool) {
+			history := identity.Accounts.Fold([]identity.AccountEvent{invited, confirmed, byPass})
+			happened, err := identity.Accounts.Decide(history, identity.ConnectExternal{
+				Account: anna, Identity: identity.External{Provider: identity.Eklase, Issuer: issuer, Subject: subject},
+			})
+			if err != nil {
+				return domain.Claim{}, false
+			}
+			return happened[0].(identity.ExternalLoginConnected).Claims()[0], true
+		}
+		one, ok := connect(issuer, subject)
+		other, ok2 := connect(otherIssuer, otherSubject)
+		if same := issuer == otherIssuer && subject == otherSubject; ok && ok2 && (one == other) != same {
+			t.Errorf("%v and %v are taken for one", one, other)
+		}
+	})
+}

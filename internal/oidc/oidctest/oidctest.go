@@ -133,7 +133,8 @@ func Install(t testing.TB) string {
 	if _, err := os.Stat(done); err == nil {
 		return dir
 	}
-	npm := exec.Command("npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund")
+	// A cache of its own keeps npm from needing a home folder.
+	npm := exec.Command("npm", "ci", "--cache", t.TempDir(), "--silent", "--ignore-scripts", "--no-audit", "--no-fund")
 	npm.Dir = dir
 	if out, err := npm.CombinedOutput(); err != nil {
 		t.Fatalf("the test provider needs npm: %v\n%s", err, out)
