@@ -185,11 +185,14 @@ func (a *API) signInByForm(q *request) (signedIn commands.SignedIn, err error) {
 	if values.Has("code") {
 		signedIn, err = a.Commands.SignInWithCode(ctx, q.by, commands.SignInWithCode{Challenge: values.Get("challenge"), Code: values.Get("code")}, open)
 	} else {
-		signedIn, err = a.Commands.SignIn(ctx, q.by, commands.SignIn{Email: values.Get("user"), Password: values.Get("secret")}, open)
+		signedIn, err = a.Commands.SignIn(ctx, q.by, commands.SignIn{Email: values.Get("user"), Password: values.Get("secret"), Device: a.device(q)}, open)
 	}
-	if err == nil && !signedIn.Session.IsZero() {
-		http.SetCookie(q.w, &cookie)
+	if err != nil || signedIn.Session.IsZero() {
+		return signedIn, err
 	}
+	known, err := a.knownDevice(ctx, signedIn.Account)
+	http.SetCookie(q.w, &cookie)
+	http.SetCookie(q.w, &known)
 	return signedIn, err
 }
 

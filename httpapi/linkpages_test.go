@@ -43,7 +43,9 @@ func (b *browser) page(ask string, form url.Values, status int, events string, h
 		t.Errorf("%s: the page names somebody: %s", ask, w.Body)
 	}
 	for _, c := range w.Result().Cookies() {
-		b.cookie = c
+		if c.Name == "__Host-zurnals" {
+			b.cookie = c
+		}
 	}
 	return w.Body.String()
 }
