@@ -3,6 +3,7 @@ package commands_test
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/domain/identity"
+	"zurnals/eventstore"
 	"zurnals/internal/trace"
 )
 
@@ -227,5 +229,82 @@ func TestOwnAccountIsDeleted(t *testing.T) {
 	again, err := w.InviteUser(t.Context(), operator, cmd)
 	if err != nil || again.Account == anna || again.How != commands.Invited {
 		t.Errorf("%+v, %v", again, err)
+	}
+}
+
+// A counted log notes what is asked of it: each call is one query.
+type countedLog struct {
+	eventstore.Log
+	calls []string
+}
+
+func (l *countedLog) Append(ctx context.Context, r eventstore.Request) (eventstore.Result, error) {
+	l.calls = append(l.calls, "append")
+	return l.Log.Append(ctx, r)
+}
+
+func (l *countedLog) ReadStreams(ctx context.Context, streams ...string) (map[string][]eventstore.Event, error) {
+	l.calls = append(l.calls, "read")
+	return l.Log.ReadStreams(ctx, streams...)
+}
+
+func (l *countedLog) ReadStream(ctx context.Context, stream string, from int) iter.Seq2[eventstore.Event, error] {
+	l.calls = append(l.calls, "read one")
+	return l.Log.ReadStream(ctx, stream, from)
+}
+
+func (l *countedLog) Versions(ctx context.Context, streams ...string) ([]int, error) {
+	l.calls = append(l.calls, "versions")
+	return l.Log.Versions(ctx, streams...)
+}
+
+func (l *countedLog) Holder(ctx context.Context, kind, value string) (string, bool, error) {
+	l.calls = append(l.calls, "holder")
+	return l.Log.Holder(ctx, kind, value)
+}
+
+// The log is asked the same for an address with an account and without, and no
+// password is compared for either.
+func TestForgottenPasswordIsAsMuchWorkForNobody(t *testing.T) {
+	trace.Covers(t, "C28")
+	w := newStaffWorld(t)
+	w.registered(w.at(w.school))
+	invited := w.newcomer(w.at(w.school))
+	_, err := w.InviteUser(t.Context(), operator, invited)
+	w.must(err)
+	compared := w.passwords.compared
+	counted := &countedLog{Log: w.log}
+	w.Commands.Log = counted
+	work := func(email string) string {
+		counted.calls = nil
+		w.must(w.AskPasswordReset(t.Context(), byNobody, commands.AskPasswordReset{Email: email}))
+		return strings.Join(counted.calls, ", ")
+	}
+	want := work("anna1@skola.lv")
+	for _, email := range []string{"nobody@skola.lv", invited.Email} {
+		if got := work(email); got != want {
+			t.Errorf("%s: %s, want %s", email, got, want)
+		}
+	}
+	for n := range 6 { // more than letters are sent
+		if have, nobody := work("anna1@skola.lv"), work("nobody@skola.lv"); have != nobody {
+			t.Errorf("the %dth more: %s, for nobody %s", n+1, have, nobody)
+		}
+	}
+	if w.passwords.compared != compared {
+		t.Error("a password was compared")
+	}
+
+	// So it is for a new address, taken or free.
+	_, by := w.registered(w.at(w.school))
+	w.start(by)
+	link := w.firstLink(by.Account())
+	give := func(email string) string {
+		counted.calls = nil
+		w.must(w.GiveEmail(t.Context(), by, commands.GiveEmail{Token: link, Email: email}))
+		return strings.Join(counted.calls, ", ")
+	}
+	if free, taken := give("briva@skola.lv"), give("anna1@skola.lv"); free != taken {
+		t.Errorf("free %s, taken %s", free, taken)
 	}
 }
