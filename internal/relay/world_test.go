@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -359,4 +360,19 @@ func schemaOf(t testing.TB, pool *pgxpool.Pool, name string) (schema string) {
 		t.Fatal(err)
 	}
 	return schema
+}
+
+// same fails the test unless both are the same events, byte by byte.
+func same(t testing.TB, want, got []eventstore.Event) {
+	t.Helper()
+	if len(want) != len(got) {
+		t.Fatalf("%d events, want %d", len(got), len(want))
+	}
+	for i, w := range want {
+		g := got[i]
+		if w.Position != g.Position || w.ID != g.ID || w.Stream != g.Stream || w.Version != g.Version || w.Type != g.Type || w.Schema != g.Schema ||
+			!w.RecordedAt.Equal(g.RecordedAt) || !bytes.Equal(w.Meta, g.Meta) || !bytes.Equal(w.Data, g.Data) {
+			t.Fatalf("got %+v, want %+v", g, w)
+		}
+	}
 }
