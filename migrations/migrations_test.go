@@ -197,7 +197,7 @@ func TestFilesAreNumberedInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	form := regexp.MustCompile(`^\d{5}_[a-z]+\.sql$`)
+	form := regexp.MustCompile(`^\d{5}_[a-z_]+\.sql$`)
 	taken := make(map[string]string)
 	for _, name := range files {
 		number, _, _ := strings.Cut(name, "_")
