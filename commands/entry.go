@@ -136,7 +136,8 @@ func (t *teller) fields(e domain.Event) ([]field, whereabout, error) {
 	}
 	sees := t.sees(e, place.scope)
 	shown, err := t.flat(e, func(tag, plain string) string {
-		if sees && tag != "personal_code" {
+		// Why an administrator did something is what a history is read for (C14).
+		if (sees || tag == "reason") && tag != "personal_code" {
 			return plain
 		}
 		return mask(tag, plain)

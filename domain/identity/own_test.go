@@ -143,8 +143,15 @@ func TestAnAccountIsDeleted(t *testing.T) {
 	story.When(invite).ThenRefused(t, identity.ErrExists)
 	story.When(identity.WithdrawInvitation{Account: anna}).ThenRefused(t, identity.ErrNoAccount)
 
+	// An external identity may be connected with another account then.
+	external := identity.ExternalLoginConnected{Account: anna, Provider: identity.Eklase, Issuer: "https://eklase.example", Subject: "anna"}
+	events, err := identity.Accounts.Decide(identity.Accounts.Fold(append(slices.Clone(inUse), external)), gone)
+	if err != nil || !slices.Contains(events[0].(identity.AccountDeleted).Releases(), external.Claims()[0]) {
+		t.Errorf("%v, %v", events, err)
+	}
+
 	// The key goes, and all names are given back.
-	events, err := identity.Accounts.Decide(identity.Accounts.Fold(inUse), gone)
+	events, err = identity.Accounts.Decide(identity.Accounts.Fold(inUse), gone)
 	if err != nil {
 		t.Fatal(err)
 	}
