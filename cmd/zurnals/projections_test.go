@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -265,6 +264,17 @@ func TestRebuildIsKilled(t *testing.T) {
 		s.add(lesson(0), many...)
 	}
 	_, server := i.serves()
+	ready := func() {
+		eventually(t, "the server is ready", func() bool {
+			answer, err := http.Get(server.Private + "/readyz")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			return answer.StatusCode == http.StatusOK
+		})
+	}
+	ready()
 	stop := s.works(100)
 	for n, pause := range []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond} {
 		rebuild := i.beside().starts("projections", "rebuild", "attendance")
@@ -285,15 +295,7 @@ func TestRebuildIsKilled(t *testing.T) {
 		rebuild.kill()
 		at := s.day(n)
 		eventually(t, "the old tables follow", func() bool { return s.all(at) })
-		answer, err := http.Get(server.Private + "/readyz")
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(answer.Body)
-		answer.Body.Close()
-		if answer.StatusCode != http.StatusOK {
-			t.Errorf("after a kill: %s", body)
-		}
+		ready()
 	}
 	last, _ := stop()
 	eventually(t, "all is seen", func() bool { return s.all(last) })
@@ -373,7 +375,8 @@ func TestProjectionCommands(t *testing.T) {
 	says("They equal those", "projections", "rebuild", "attendance")
 	says("former tables", "projections", "swap", "attendance")
 	says("former tables", "projections", "rollback", "attendance")
-	eventually(t, "it follows on", func() bool { return s.all(s.day(2)) })
+	at = s.day(2)
+	eventually(t, "it follows on", func() bool { return s.all(at) })
 	says("waiting", "projections", "parked")
 	for words, want := range map[string]string{
 		"rebuild nothing": "no such projection", "pause nothing": "no such projection", "swap staff": "no former version",
