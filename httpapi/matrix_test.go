@@ -100,7 +100,7 @@ var employees = []employee{
 // from where the role is held, and from nothing else; a refusal leaves a trace
 // in the security log, and none in the log.
 func TestEveryRouteInEveryRole(t *testing.T) {
-	trace.Covers(t, "EMU-063", "EMU-077", "C23")
+	trace.Covers(t, "EMU-057", "EMU-063", "EMU-077", "C23")
 	m := newMatrix(t)
 	cells, asked := m.all(), 0
 	for _, r := range m.api.Routes() {
