@@ -60,6 +60,11 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	if err := a.openProof(ctx, a.checkpointMail()); err != nil {
 		return err
 	}
+	// Before anybody is served: who signs in to half a demo disturbs it.
+	isDemo, err := a.isDemo(ctx, cfg.Dev && *demo)
+	if err != nil {
+		return err
+	}
 	api, err := a.api(ctx)
 	if err != nil {
 		return err
@@ -91,10 +96,6 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer remove()
-	isDemo, err := a.isDemo(ctx, cfg.Dev && *demo)
-	if err != nil {
-		return err
-	}
 	if err := a.engine.WaitFor(ctx, -1); err == nil {
 		a.welcome(out, time.Since(started), isDemo)
 		debug.FreeOSMemory() // what only the start needed; an idle server would keep it for minutes
