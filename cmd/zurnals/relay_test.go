@@ -78,7 +78,9 @@ func TestReadModelsElsewhere(t *testing.T) {
 	}
 	eventually(t, "all read models are there", func() bool { return len(tables(t, informed.db)) == len(readModels) })
 	eventually(t, "without keys there are those without personal data", func() bool { return len(tables(t, blind.db)) == len(impersonal) })
-	if got := tables(t, blind.db); slices.ContainsFunc(got, func(s string) bool { return !strings.HasPrefix(s, "rm_organisation_v") && !strings.HasPrefix(s, "rm_attendance_week_v") }) {
+	if got := tables(t, blind.db); slices.ContainsFunc(got, func(s string) bool {
+		return !strings.HasPrefix(s, "rm_organisation_v") && !strings.HasPrefix(s, "rm_attendance_week_v")
+	}) {
 		t.Errorf("without keys there are %v", got)
 	}
 }
