@@ -81,7 +81,7 @@ func newStory(t *testing.T, views ...projections.Any) *story {
 	s.must(err)
 	s.seal = func() { s.t.Helper(); _, err := sealer.Seal(s.t.Context()); s.must(err) }
 	s.api = &API{
-		Proofs: sealer,
+		Proofs:   sealer,
 		Commands: s.commands, Views: s.engine.DB(), Engine: s.engine, Who: s.commands, Learners: s.commands,
 		Sessions: &sessions.Store{Pool: pool, Now: s.clock.Now}, Security: &securitylog.Store{Pool: pool, Now: s.clock.Now},
 		Now: s.clock.Now, Log: logger, PublicURL: "https://zurnals.example", HashKey: make([]byte, 32),
