@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
@@ -80,4 +81,31 @@ func Searchable(s string) string {
 		plain = s
 	}
 	return strings.ToLower(strings.Join(strings.Fields(plain), " "))
+}
+
+// Collect reads the rows of a query into values; fields returns where the columns of
+// one go. There are none rather than nil.
+func Collect[R any](rows pgx.Rows, err error, fields func(*R) []any) ([]R, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := []R{}
+	for rows.Next() {
+		var r R
+		if err := rows.Scan(fields(&r)...); err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// Optional returns nil, which is NULL, for an id that is not there: a condition of
+// a query that may be left out.
+func Optional[ID interface{ IsZero() bool }](id ID) *ID {
+	if id.IsZero() {
+		return nil
+	}
+	return &id
 }

@@ -46,7 +46,7 @@ func AttendanceWeeks(ctx context.Context, db *projections.DB, by access.Actor, p
 			WHERE ($1::uuid IS NULL OR municipality = $1) AND ($2::uuid IS NULL OR school = $2)
 			  AND week >= date_trunc('week', coalesce(nullif($3, '')::date, '0001-01-01')) AND week <= coalesce(nullif($4, '')::date, 'infinity')
 			ORDER BY municipality, school, week, status LIMIT $5`,
-			optional(place.Municipality), optional(place.School), from, until, weeksMost+1)
+			projections.Optional(place.Municipality), projections.Optional(place.School), from, until, weeksMost+1)
 		if err != nil {
 			return w, err
 		}
@@ -65,12 +65,4 @@ func AttendanceWeeks(ctx context.Context, db *projections.DB, by access.Actor, p
 		}
 		return w, rows.Err()
 	})
-}
-
-// optional returns nil for an id that is not there.
-func optional[ID interface{ IsZero() bool }](id ID) *ID {
-	if id.IsZero() {
-		return nil
-	}
-	return &id
 }

@@ -37,7 +37,7 @@ func OwnLessons(ctx context.Context, db *projections.DB, by access.Actor, studen
 			  AND (NOT $4 OR (l.starts_at, l.lesson) > (nullif($5, '')::timestamptz, nullif($6, '')::uuid))
 			ORDER BY l.starts_at, l.lesson LIMIT $8`,
 			student, period.From, period.Until, more, after[0], after[1], now, page.Size()+1)
-		return collect(rows, err, func(l *OwnLesson) []any {
+		return projections.Collect(rows, err, func(l *OwnLesson) []any {
 			return []any{&l.ID, &l.Register, &l.Name, &l.Date, &l.From, &l.Until, &l.StartsAt, &l.Description,
 				&l.Remark, &l.Status, &l.Method, &l.ChangedAt, &l.Password, &l.QR, &l.Open, &l.ClosesAt}
 		})

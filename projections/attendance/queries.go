@@ -45,8 +45,8 @@ func Registers(ctx context.Context, db *projections.DB, by access.Actor, place a
 			WHERE r.school = $1 AND ($2::uuid IS NULL OR r.class = $2) AND ($3::uuid IS NULL OR r.register = $3) AND r.search LIKE $4
 			  AND (NOT $5 OR (r.name COLLATE "lv-x-icu", r.register) > ($6::text COLLATE "lv-x-icu", nullif($7, '')::uuid))
 			ORDER BY r.name COLLATE "lv-x-icu", r.register LIMIT $8`,
-			place.School, optional(place.Class), optional(place.Register), page.Pattern(), more, after[0], after[1], page.Size()+1)
-		return collect(rows, err, (*Register).fields)
+			place.School, projections.Optional(place.Class), projections.Optional(place.Register), page.Pattern(), more, after[0], after[1], page.Size()+1)
+		return projections.Collect(rows, err, (*Register).fields)
 	})
 	all, next = projections.Cut(page, all, func(r Register) []string { return []string{r.Name, r.ID.String()} })
 	return all, next, err
@@ -80,7 +80,7 @@ func register(ctx context.Context, q *projections.Querier, id domain.RegisterID)
 func statusSet(ctx context.Context, q *projections.Querier, id domain.RegisterID, version int) (StatusSet, error) {
 	rows, err := q.Query(ctx, `SELECT acronym, description, points::float8 / 100, self_limit FROM {attendance}.status
 		WHERE register = $1 AND set_version = $2 ORDER BY place`, id, version)
-	statuses, err := collect(rows, err, func(s *Status) []any { return []any{&s.Acronym, &s.Description, &s.Points, &s.Self} })
+	statuses, err := projections.Collect(rows, err, func(s *Status) []any { return []any{&s.Acronym, &s.Description, &s.Points, &s.Self} })
 	if err == nil && len(statuses) == 0 {
 		err = ErrNone
 	}
@@ -131,7 +131,7 @@ func Lessons(ctx context.Context, db *projections.DB, by access.Actor, place acc
 			  AND (NOT $4 OR (l.starts_at, l.lesson) > (nullif($5, '')::timestamptz, nullif($6, '')::uuid))
 			ORDER BY l.starts_at, l.lesson LIMIT $7`,
 			place.Register, period.From, period.Until, more, after[0], after[1], page.Size()+1)
-		scans, err := collect(rows, err, (*lessonScan).fields)
+		scans, err := projections.Collect(rows, err, (*lessonScan).fields)
 		lessons := make([]Lesson, len(scans))
 		for i := range scans {
 			lessons[i] = scans[i].lesson()
@@ -190,7 +190,7 @@ func SheetOf(ctx context.Context, db *projections.DB, by access.Actor, place acc
 			  LEFT JOIN {students}.student AS s USING (student)
 			  LEFT JOIN {attendance}.mark AS m ON m.lesson = $1 AND m.student = p.student
 			 ORDER BY s.family_name COLLATE "lv-x-icu", s.given_name COLLATE "lv-x-icu", p.student`, lesson, s.Lesson.Class, s.Lesson.Date)
-		s.Pupils, err = collect(rows, err, func(p *Pupil) []any {
+		s.Pupils, err = projections.Collect(rows, err, func(p *Pupil) []any {
 			return []any{&p.Student, &p.FamilyName, &p.GivenName, &p.Enrolled, &p.Status, &p.StatusSet, &p.Remark, &p.Method, &p.ChangedAt}
 		})
 		for i := range s.Pupils {
@@ -201,34 +201,9 @@ func SheetOf(ctx context.Context, db *projections.DB, by access.Actor, place acc
 	})
 }
 
-// collect reads rows into values. There are none rather than nil.
-func collect[R any](rows pgx.Rows, err error, fields func(*R) []any) ([]R, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all := []R{}
-	for rows.Next() {
-		var r R
-		if err := rows.Scan(fields(&r)...); err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
-}
-
 func orNone(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNone
 	}
 	return err
-}
-
-// optional returns nil for an id that is not there.
-func optional[ID interface{ IsZero() bool }](id ID) *ID {
-	if id.IsZero() {
-		return nil
-	}
-	return &id
 }

@@ -103,7 +103,7 @@ func walk(ctx context.Context, q *projections.Querier, place access.Scope, ask Q
 		FROM {attendance}.lesson AS l JOIN {attendance}.register AS r USING (register)
 		WHERE l.register = $1 AND l.day >= coalesce(nullif($2, '')::date, '-infinity') AND l.day <= coalesce(nullif($3, '')::date, 'infinity')
 		ORDER BY l.starts_at, l.lesson LIMIT $4`, r.ID, ask.From, ask.Until, reportMost+1)
-	lessons, err := collect(rows, err, func(c *Column) []any {
+	lessons, err := projections.Collect(rows, err, func(c *Column) []any {
 		c.Statuses = make(map[string]int)
 		return []any{&c.ID, &c.Date, &c.From, &c.Until, &c.Description, &c.Hidden}
 	})
@@ -141,7 +141,7 @@ func cells(ctx context.Context, q *projections.Querier, r Register, lessons []Co
 		  LEFT JOIN {students}.student AS s ON s.student = p.student
 		  LEFT JOIN {attendance}.mark AS m ON m.lesson = l.lesson AND m.student = p.student
 		 WHERE $3::uuid IS NULL OR p.student = $3
-		 ORDER BY s.family_name COLLATE "lv-x-icu", s.given_name COLLATE "lv-x-icu", p.student, l.starts_at, l.lesson`, ids, r.Class, optional(ask.Student))
+		 ORDER BY s.family_name COLLATE "lv-x-icu", s.given_name COLLATE "lv-x-icu", p.student, l.starts_at, l.lesson`, ids, r.Class, projections.Optional(ask.Student))
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func Municipalities(ctx context.Context, db *projections.DB, by access.Actor, pl
 			WHERE search LIKE $1 AND ($2::uuid IS NULL OR municipality = $2)
 			  AND (NOT $3 OR (name COLLATE "lv-x-icu", municipality) > ($4, nullif($5, '')::uuid))
 			ORDER BY name COLLATE "lv-x-icu", municipality LIMIT $6`,
-			page.Pattern(), optional(place.Municipality), more, after[0], after[1], page.Size()+1)
+			page.Pattern(), projections.Optional(place.Municipality), more, after[0], after[1], page.Size()+1)
 		if err != nil {
 			return nil, err
 		}
@@ -137,12 +137,4 @@ func Schools(ctx context.Context, db *projections.DB, by access.Actor, place acc
 	})
 	all, next = projections.Cut(page, all, func(s School) []string { return []string{s.Name, s.ID.String()} })
 	return all, next, err
-}
-
-// optional returns nil for an id that is not there.
-func optional[ID interface{ IsZero() bool }](id ID) *ID {
-	if id.IsZero() {
-		return nil
-	}
-	return &id
 }

@@ -81,7 +81,7 @@ func At(ctx context.Context, db *projections.DB, by access.Actor, place access.S
 			  AND (NOT $6 OR (m.family_name COLLATE "lv-x-icu", m.given_name COLLATE "lv-x-icu", m.account) > ($7, $8, nullif($9, '')::uuid))
 			ORDER BY m.family_name COLLATE "lv-x-icu", m.given_name COLLATE "lv-x-icu", m.account LIMIT $10`,
 			placeOf(place), at, page.Pattern(), f.Role, f.State, more, after[0], after[1], after[2], page.Size()+1)
-		return collect(rows, err, (*Member).fields)
+		return projections.Collect(rows, err, (*Member).fields)
 	})
 	all, next = projections.Cut(page, all, func(m Member) []string {
 		return []string{m.FamilyName, m.GivenName, m.Account.String()}
@@ -168,7 +168,7 @@ func Overseers(ctx context.Context, db *projections.DB, by access.Actor, municip
 		rows, err := q.Query(ctx, `SELECT DISTINCT account FROM {staff}.role
 			WHERE role = $1 AND municipality = $2 OR role = $3 ORDER BY account LIMIT 200`,
 			string(access.MunicipalityAdmin), municipality, string(access.PlatformAdmin))
-		return collect(rows, err, func(id *domain.AccountID) []any { return []any{id} })
+		return projections.Collect(rows, err, func(id *domain.AccountID) []any { return []any{id} })
 	})
 }
 
@@ -181,7 +181,7 @@ func OwnRoles(ctx context.Context, db *projections.DB, by access.Actor) ([]Role,
 
 func roles(ctx context.Context, q *projections.Querier, account domain.AccountID, place *uuid.UUID) ([]Role, error) {
 	rows, err := q.Query(ctx, roleQuery, account, place)
-	return collect(rows, err, (*Role).fields)
+	return projections.Collect(rows, err, (*Role).fields)
 }
 
 // A utc is a moment as it is read into t, in UTC whatever zone the machine is in.
@@ -202,23 +202,6 @@ func (o optional) ScanTimestamptz(v pgtype.Timestamptz) error {
 		*o.t = &at
 	}
 	return nil
-}
-
-// collect reads rows into values. There are none rather than nil.
-func collect[R any](rows pgx.Rows, err error, fields func(*R) []any) ([]R, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all := []R{}
-	for rows.Next() {
-		var r R
-		if err := rows.Scan(fields(&r)...); err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
 }
 
 func orNone(err error) error {

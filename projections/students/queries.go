@@ -73,7 +73,7 @@ func InSchool(ctx context.Context, db *projections.DB, by access.Actor, place ac
 			       AND e.from_day <= $2::text::date AND (e.until_day IS NULL OR $2::text::date < e.until_day)))
 			  AND (NOT $5 OR (s.family_name COLLATE "lv-x-icu", s.given_name COLLATE "lv-x-icu", s.student) > ($6, $7, nullif($8, '')::uuid))
 			ORDER BY s.family_name COLLATE "lv-x-icu", s.given_name COLLATE "lv-x-icu", s.student LIMIT $9`,
-			place.School, string(day), page.Pattern(), optional(place.Class), more, after[0], after[1], after[2], page.Size()+1)
+			place.School, string(day), page.Pattern(), projections.Optional(place.Class), more, after[0], after[1], after[2], page.Size()+1)
 		return collect(rows, err, (*Student).scan)
 	})
 	all, next = projections.Cut(page, all, func(s Student) []string { return []string{s.FamilyName, s.GivenName, s.ID.String()} })
@@ -87,7 +87,7 @@ func One(ctx context.Context, db *projections.DB, by access.Actor, place access.
 			WHERE s.school = $1 AND s.student = $3
 			  AND ($4::uuid IS NULL OR EXISTS (SELECT FROM {students}.enrolment AS e WHERE e.student = s.student AND e.class = $4
 			       AND e.from_day <= $2::text::date AND (e.until_day IS NULL OR $2::text::date < e.until_day)))`,
-			place.School, string(day), id, optional(place.Class)))
+			place.School, string(day), id, projections.Optional(place.Class)))
 		return s, orNone(err)
 	})
 }
@@ -129,7 +129,7 @@ func Classes(ctx context.Context, db *projections.DB, by access.Actor, place acc
 			WHERE c.school = $1 AND c.search LIKE $3 AND ($4::uuid IS NULL OR c.class = $4) AND ($5::uuid IS NULL OR c.year = $5)
 			  AND (NOT $6 OR (date '9999-12-31' - y.from_day, c.grade, c.name COLLATE "lv-x-icu", c.class) > ($7, $8, $9, nullif($10, '')::uuid))
 			ORDER BY date '9999-12-31' - y.from_day, c.grade, c.name COLLATE "lv-x-icu", c.class LIMIT $11`,
-			place.School, string(day), page.Pattern(), optional(place.Class), optional(year),
+			place.School, string(day), page.Pattern(), projections.Optional(place.Class), projections.Optional(year),
 			more, key[0], key[1], after[2], after[3], page.Size()+1)
 		return collect(rows, err, func(c *Class, row pgx.Row) error {
 			return row.Scan(&c.ID, &c.Name, &c.Grade, &c.YearID, &c.Year, &c.Members, &c.age)
@@ -238,12 +238,4 @@ func orNone(err error) error {
 		return ErrNone
 	}
 	return err
-}
-
-// optional returns nil for an id that is not there.
-func optional[ID interface{ IsZero() bool }](id ID) *ID {
-	if id.IsZero() {
-		return nil
-	}
-	return &id
 }
