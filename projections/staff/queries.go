@@ -3,7 +3,9 @@ package staff
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -44,12 +46,16 @@ type Member struct {
 	ClassTeacher  bool             `json:"class_teacher"`
 	State         State            `json:"state" enum:"invited,link_expired,registered"`
 	LinkExpires   *time.Time       `json:"link_expires_at,omitempty"`
+	School        *domain.SchoolID `json:"school_id,omitempty" doc:"in a list of a municipality with its schools: where"`
+	SchoolName    string           `json:"school,omitempty"`
 }
 
 // A Filter leaves out part of a list. The zero value leaves out nothing.
 type Filter struct {
-	Role  string // administrator, management, support, class_teacher; none: without role
-	State State
+	Role    string // administrator, management, support, class_teacher; none: without role
+	State   State
+	Search  string // part of names or address, see projections.Searchable
+	Schools bool   // of a municipality, also those who work at its schools
 }
 
 const memberColumns = `p.account, p.family_name, p.given_name, p.email, p.last_sign_in,
@@ -61,31 +67,180 @@ func (m *Member) fields() []any {
 		&m.Administrator, &m.Management, &m.Support, &m.ClassTeacher, &m.State, optional{&m.LinkExpires}}
 }
 
+// What the filters are in SQL. Each filter makes a statement of its own, which
+// is planned for itself: an index serves one and not the other.
+var (
+	roleConditions = map[string]string{
+		"administrator": "s.administrator > 0", "management": "s.management > 0", "support": "s.support > 0", "class_teacher": "s.teacher > 0",
+		"none": "s.administrator + s.management + s.support + s.teacher + s.others = 0",
+	}
+	stateConditions = map[State]string{
+		Registered: "p.registered", LinkExpired: "NOT p.registered AND p.link_expires_at <= $2",
+		Invited: "NOT p.registered AND (p.link_expires_at > $2) IS NOT FALSE",
+	}
+)
+
+// gram is how many characters of a text the index of names goes by: a shorter
+// search is a filter on those in order, of whom many have it.
+const gram = 3
+
+const memberOrder = ` ORDER BY p.family_name COLLATE "lv-x-icu", p.given_name COLLATE "lv-x-icu", p.account, s.place`
+
+// A question is a statement that lists members, and its arguments.
+type question struct {
+	sql  string
+	args []any
+}
+
+// ask returns the statement that lists who works at a place.
+func ask(place access.Scope, f Filter, at time.Time) *question {
+	q := &question{args: []any{placeOf(place), at}}
+	columns, from, where := memberColumns, " FROM {staff}.staff AS s JOIN {staff}.person AS p USING (account)", " WHERE s.place = $1"
+	if f.Schools {
+		columns += ", o.school, coalesce(o.name, '')"
+		from += " LEFT JOIN {organisation}.school AS o ON o.school = s.place"
+		where = " WHERE s.municipality = $1"
+	}
+	q.sql = "SELECT " + columns + ", s.place" + from + where
+	if c, ok := roleConditions[f.Role]; ok {
+		q.sql += " AND " + c
+	}
+	if c, ok := stateConditions[f.State]; ok {
+		q.sql += " AND " + c
+	}
+	switch wanted := projections.Searchable(f.Search); {
+	case wanted == "":
+	case utf8.RuneCountInString(wanted) < gram:
+		q.and(" AND position($%d in p.search) > 0", wanted)
+	default:
+		q.and(" AND p.search LIKE $%d", projections.Page{Search: f.Search}.Pattern())
+	}
+	return q
+}
+
+// and adds a condition with one argument.
+func (q *question) and(condition string, arg any) {
+	q.args = append(q.args, arg)
+	q.sql += fmt.Sprintf(condition, len(q.args))
+}
+
+// reads returns what a list reads: the names of schools are another's.
+func (f Filter) reads() []string {
+	if f.Schools {
+		return []string{"staff", "organisation"}
+	}
+	return reads[:1]
+}
+
+// A line is a member as it is read: where comes last.
+type line struct {
+	Member
+	place uuid.UUID
+}
+
+func (l *line) fields(f Filter) []any {
+	fields := l.Member.fields()
+	if f.Schools {
+		fields = append(fields, &l.School, &l.SchoolName)
+	}
+	return append(fields, &l.place)
+}
+
 // At returns who works at a school or a municipality, in the order of the
-// Latvian alphabet, as it is at a moment.
+// Latvian alphabet, as it is at a moment. Somebody who works at two schools of
+// a municipality has two lines.
 func At(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, f Filter, at time.Time, page projections.Page) (all []Member, next string, err error) {
-	after, more, err := page.After(3)
-	if err == nil && more {
-		_, err = domain.ParseID[domain.AccountID](after[2])
+	after, more, err := page.After(4)
+	for _, id := range after[min(2, len(after)):] {
+		if more && err == nil {
+			_, err = uuid.Parse(id)
+		}
 	}
 	if err != nil {
 		return nil, "", projections.ErrCursor.In("query.cursor")
 	}
-	all, err = projections.Query(ctx, db, by, access.At(access.SeeUsers, place), reads[:1], func(ctx context.Context, q *projections.Querier) ([]Member, error) {
-		rows, err := q.Query(ctx, `SELECT * FROM (SELECT `+memberColumns+` FROM {staff}.staff AS s JOIN {staff}.person AS p USING (account)
-			WHERE s.place = $1 AND p.search LIKE $3
-			  AND ($4 = '' OR $4 = 'administrator' AND s.administrator > 0 OR $4 = 'management' AND s.management > 0
-			    OR $4 = 'support' AND s.support > 0 OR $4 = 'class_teacher' AND s.teacher > 0
-			    OR $4 = 'none' AND s.administrator + s.management + s.support + s.teacher + s.others = 0)) AS m
-			WHERE ($5 = '' OR m.state = $5)
-			  AND (NOT $6 OR (m.family_name COLLATE "lv-x-icu", m.given_name COLLATE "lv-x-icu", m.account) > ($7, $8, nullif($9, '')::uuid))
-			ORDER BY m.family_name COLLATE "lv-x-icu", m.given_name COLLATE "lv-x-icu", m.account LIMIT $10`,
-			placeOf(place), at, page.Pattern(), f.Role, f.State, more, after[0], after[1], after[2], page.Size()+1)
-		return projections.Collect(rows, err, (*Member).fields)
+	f.Search = page.Search
+	lines, err := projections.Query(ctx, db, by, access.At(access.SeeUsers, place), f.reads(), func(ctx context.Context, q *projections.Querier) ([]line, error) {
+		ask := ask(place, f, at)
+		if more {
+			n := len(ask.args)
+			ask.sql += fmt.Sprintf(` AND (p.family_name COLLATE "lv-x-icu", p.given_name COLLATE "lv-x-icu", p.account, s.place) > ($%d, $%d, $%d::uuid, $%d::uuid)`, n+1, n+2, n+3, n+4)
+			ask.args = append(ask.args, after[0], after[1], after[2], after[3])
+		}
+		ask.sql += memberOrder
+		ask.and(" LIMIT $%d", page.Size()+1)
+		rows, err := q.Query(ctx, ask.sql, ask.args...)
+		return projections.Collect(rows, err, func(l *line) []any { return l.fields(f) })
 	})
-	all, next = projections.Cut(page, all, func(m Member) []string {
-		return []string{m.FamilyName, m.GivenName, m.Account.String()}
+	lines, next = projections.Cut(page, lines, func(l line) []string {
+		return []string{l.FamilyName, l.GivenName, l.Account.String(), l.place.String()}
 	})
+	all = make([]Member, len(lines))
+	for i, l := range lines {
+		all[i] = l.Member
+	}
+	return all, next, err
+}
+
+// Walk hands the same to f, all of them, one by one.
+func Walk(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, filter Filter, at time.Time, f func(Member) error) error {
+	_, err := projections.Query(ctx, db, by, access.At(access.SeeUsers, place), filter.reads(), func(ctx context.Context, q *projections.Querier) (none struct{}, err error) {
+		ask := ask(place, filter, at)
+		rows, err := q.Query(ctx, ask.sql+memberOrder, ask.args...)
+		if err != nil {
+			return none, err
+		}
+		var l line
+		_, err = pgx.ForEachRow(rows, l.fields(filter), func() error { return f(l.Member) })
+		return none, err
+	})
+	return err
+}
+
+// An Import is a file that users were loaded from, or are being loaded from.
+type Import struct {
+	ID          domain.UserImportID `json:"id"`
+	File        string              `json:"file_sha256"`
+	StartedAt   time.Time           `json:"started_at"`
+	Rows        int                 `json:"rows"`
+	Done        int                 `json:"rows_done"`
+	Invited     int                 `json:"invited"`
+	Attached    int                 `json:"attached"`
+	AlreadyHere int                 `json:"already_here"`
+	Refused     int                 `json:"refused"`
+}
+
+func (i *Import) fields() []any {
+	return []any{&i.ID, &i.File, utc{&i.StartedAt}, &i.Rows, &i.Done, &i.Invited, &i.Attached, &i.AlreadyHere, &i.Refused}
+}
+
+// Imports returns the files that users of a place were loaded from, the newest
+// first, with how far each is.
+func Imports(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, page projections.Page) (all []Import, next string, err error) {
+	after, more, err := page.After(2)
+	var before time.Time
+	var last uuid.UUID
+	if more && err == nil {
+		before, err = time.Parse(time.RFC3339Nano, after[0])
+		if err == nil {
+			last, err = uuid.Parse(after[1])
+		}
+	}
+	if err != nil {
+		return nil, "", projections.ErrCursor.In("query.cursor")
+	}
+	all, err = projections.Query(ctx, db, by, access.At(access.ManageUsers, place), reads[:1], func(ctx context.Context, q *projections.Querier) ([]Import, error) {
+		ask := question{sql: `SELECT import, file, started_at, rows, done, invited, attached, already_here, refused FROM {staff}.user_import WHERE place = $1`, args: []any{placeOf(place)}}
+		if more {
+			ask.sql += " AND started_at <= $2 AND (started_at < $2 OR import > $3)"
+			ask.args = append(ask.args, before, last)
+		}
+		ask.sql += " ORDER BY started_at DESC, import"
+		ask.and(" LIMIT $%d", page.Size()+1)
+		rows, err := q.Query(ctx, ask.sql, ask.args...)
+		return projections.Collect(rows, err, (*Import).fields)
+	})
+	all, next = projections.Cut(page, all, func(i Import) []string { return []string{i.StartedAt.Format(time.RFC3339Nano), i.ID.String()} })
 	return all, next, err
 }
 
@@ -166,8 +321,7 @@ func Overseers(ctx context.Context, db *projections.DB, by access.Actor, municip
 	need := access.At(access.ManageUsers, access.Scope{Municipality: municipality})
 	return projections.Query(ctx, db, by, need, reads[:1], func(ctx context.Context, q *projections.Querier) ([]domain.AccountID, error) {
 		rows, err := q.Query(ctx, `SELECT DISTINCT account FROM {staff}.role
-			WHERE role = $1 AND municipality = $2 OR role = $3 ORDER BY account LIMIT 200`,
-			string(access.MunicipalityAdmin), municipality, string(access.PlatformAdmin))
+			WHERE role = '`+string(access.MunicipalityAdmin)+`' AND municipality = $1 OR role = '`+string(access.PlatformAdmin)+`' ORDER BY account LIMIT 200`, municipality)
 		return projections.Collect(rows, err, func(id *domain.AccountID) []any { return []any{id} })
 	})
 }

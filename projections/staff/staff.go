@@ -23,7 +23,7 @@ var schema, indexes, _ = strings.Cut(sql, "-- keys")
 
 // Projection fills the tables.
 var Projection = projections.Projection[Tables]{
-	Name: "staff", Version: 2, Schema: schema, Indexes: indexes, Tables: tables,
+	Name: "staff", Version: 3, Schema: schema, Indexes: indexes, Tables: tables,
 	On: []projections.Handler[Tables]{
 		projections.On(invited),
 		projections.On(resent),
@@ -38,6 +38,8 @@ var Projection = projections.Projection[Tables]{
 		projections.On(ended),
 		projections.On(given),
 		projections.On(taken),
+		projections.On(importStarted),
+		projections.On(rowsTaken),
 	},
 }
 
@@ -46,6 +48,8 @@ type Tables struct {
 	People *projections.Table[personKey, personRow]
 	Staff  *projections.Table[staffKey, staffRow]
 	Roles  *projections.Table[roleKey, roleRow]
+
+	Imports *projections.Table[importKey, importRow]
 }
 
 type (
@@ -66,6 +70,7 @@ type (
 		Account domain.AccountID
 	}
 	staffRow struct {
+		Municipality                                        domain.MunicipalityID
 		Since                                               time.Time
 		Administrator, Management, Support, Teacher, Others int32
 	}
@@ -81,6 +86,15 @@ type (
 		Register     domain.RegisterID
 		Since        time.Time
 		Own          bool
+	}
+
+	importKey struct{ Import domain.UserImportID }
+	importRow struct {
+		Place                                   uuid.UUID
+		File                                    string
+		Started                                 time.Time
+		Rows, Done                              int32
+		Invited, Attached, AlreadyHere, Refused int32
 	}
 )
 
@@ -104,6 +118,7 @@ func tables(s *projections.Set) *Tables {
 			},
 			func(r *staffRow) cols {
 				return cols{
+					projections.ColID("municipality", &r.Municipality),
 					projections.ColTime("since", &r.Since), projections.ColInt("administrator", &r.Administrator),
 					projections.ColInt("management", &r.Management), projections.ColInt("support", &r.Support),
 					projections.ColInt("teacher", &r.Teacher), projections.ColInt("others", &r.Others),
@@ -117,6 +132,15 @@ func tables(s *projections.Set) *Tables {
 					projections.ColID("municipality", &r.Municipality), projections.ColID("school", &r.School),
 					projections.ColID("class", &r.Class), projections.ColID("register", &r.Register),
 					projections.ColTime("since", &r.Since), projections.ColBool("own_grant", &r.Own),
+				}
+			}),
+		Imports: projections.NewTable(s, "user_import",
+			func(k *importKey) cols { return cols{projections.ColID("import", &k.Import)} },
+			func(r *importRow) cols {
+				return cols{
+					projections.ColUUID("place", &r.Place), projections.ColText("file", &r.File), projections.ColTime("started_at", &r.Started),
+					projections.ColInt("rows", &r.Rows), projections.ColInt("done", &r.Done), projections.ColInt("invited", &r.Invited),
+					projections.ColInt("attached", &r.Attached), projections.ColInt("already_here", &r.AlreadyHere), projections.ColInt("refused", &r.Refused),
 				}
 			}),
 	}
@@ -194,7 +218,7 @@ func signedIn(t *Tables, e identity.SignedIn, m projections.Meta) {
 
 func started(t *Tables, e access.MembershipStarted, m projections.Meta) {
 	if place := placeOf(e.Place); place != uuid.Nil { // the installation has no list
-		t.Staff.Put(staffKey{place, e.Account}, staffRow{Since: m.RecordedAt})
+		t.Staff.Put(staffKey{place, e.Account}, staffRow{Municipality: e.Place.Municipality, Since: m.RecordedAt})
 	}
 }
 
@@ -240,4 +264,22 @@ func (t *Tables) count(k staffKey, role access.Role, n int32) {
 		r.Others += n
 	}
 	t.Staff.Put(k, r)
+}
+
+func importStarted(t *Tables, e identity.UserImportStarted, m projections.Meta) {
+	place := placeOf(access.Scope{Municipality: e.Municipality, School: e.School})
+	t.Imports.Put(importKey{e.Import}, importRow{Place: place, File: e.File, Started: m.RecordedAt, Rows: int32(e.Rows)})
+}
+
+func rowsTaken(t *Tables, e identity.UserRowsTaken, _ projections.Meta) {
+	r, ok := t.Imports.Get(importKey{e.Import})
+	if !ok {
+		return
+	}
+	r.Done += int32(e.Rows)
+	r.Invited += int32(e.Invited)
+	r.Attached += int32(e.Attached)
+	r.AlreadyHere += int32(e.AlreadyHere)
+	r.Refused += int32(e.Refused)
+	t.Imports.Put(importKey{e.Import}, r)
 }

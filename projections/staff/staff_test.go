@@ -2,6 +2,8 @@ package staff_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +34,9 @@ var (
 	zane, peteris = domain.AccountID{UUID: id(22)}, domain.AccountID{UUID: id(23)}
 	gone          = domain.AccountID{UUID: id(24)}
 	erased        = domain.AccountID{UUID: id(25)}
+
+	loaded, loading = domain.UserImportID{UUID: id(30)}, domain.UserImportID{UUID: id(31)}
+	townLoading     = domain.UserImportID{UUID: id(32)}
 
 	admin = access.Actor{Kind: domain.ActorAccount, ID: id(20), Active: access.Assignment{Role: access.SchoolAdmin, Scope: school}}
 )
@@ -79,6 +84,14 @@ func story() []projections.Event {
 		identity.NamesChanged{Account: erased, GivenName: "Cita", FamilyName: "Persona"},
 		access.MembershipEnded{Account: erased, Place: school}, identity.AccountDeleted{Account: erased},
 		invite(gone, "Izdzēsta", "Persona", "gone@skola.example"), joins(gone, school), identity.InvitationWithdrawn{Account: gone},
+
+		identity.UserImportStarted{Import: loaded, Municipality: town, School: school.School, File: "first", Rows: 300},
+		identity.UserRowsTaken{Import: loaded, School: school.School, Rows: 200, UserCounts: identity.UserCounts{Invited: 195, Attached: 2, AlreadyHere: 1, Refused: 2}},
+		identity.UserRowsTaken{Import: loaded, School: school.School, Rows: 100, UserCounts: identity.UserCounts{Invited: 100}},
+		identity.UserImportStarted{Import: loading, Municipality: town, School: school.School, File: "second", Rows: 900},
+		identity.UserRowsTaken{Import: loading, School: school.School, Rows: 200, UserCounts: identity.UserCounts{Invited: 200}},
+		identity.UserImportStarted{Import: townLoading, Municipality: town, File: "third", Rows: 1},
+		org.SchoolRegistered{School: other.School, Municipality: town, Name: "Otra skola"},
 	)
 }
 
@@ -115,6 +128,9 @@ func TestUsersOfASchool(t *testing.T) {
 			if m.LastSignIn != nil {
 				line += " " + m.LastSignIn.Format(time.RFC3339)
 			}
+			if m.School != nil {
+				line += " @" + m.SchoolName
+			}
 			lines = append(lines, line)
 		}
 		return strings.Join(lines, ", ")
@@ -145,12 +161,50 @@ func TestUsersOfASchool(t *testing.T) {
 		{"expired", admin, school, staff.Filter{State: staff.LinkExpired}, at, "", "Čakste link_expired"},
 		{"another school of one of them", elsewhere, other, staff.Filter{}, at, "", "Čakste link_expired S"},
 		{"a municipality", analyst, municipality, staff.Filter{}, at.Add(-1), "", "Bērziņš invited A"},
+		{"a municipality with its schools", analyst, municipality, staff.Filter{Schools: true}, at.Add(-1), "",
+			"Ābola registered A V 2025-09-01T05:09:00Z @Parauga vidusskola, Bērziņš invited A, Celma invited K @Parauga vidusskola, Čakste invited @Parauga vidusskola, Čakste invited S @Otra skola"},
+		{"administrators of it and of its schools", analyst, municipality, staff.Filter{Schools: true, Role: "administrator"}, at.Add(-1), "",
+			"Ābola registered A V 2025-09-01T05:09:00Z @Parauga vidusskola, Bērziņš invited A"},
+		{"all of one name", analyst, municipality, staff.Filter{Schools: true, State: staff.Invited}, at.Add(-1), "zane cakste",
+			"Čakste invited @Parauga vidusskola, Čakste invited S @Otra skola"},
+		{"two letters", admin, school, staff.Filter{}, at.Add(-1), "ĀN", "Celma invited K, Čakste invited"},
+		{"registered", admin, school, staff.Filter{State: staff.Registered}, at, "", "Ābola registered A V 2025-09-01T05:09:00Z"},
+		{"invited", admin, school, staff.Filter{State: staff.Invited}, at, "", "Celma invited K"},
+		{"what stands for anything", admin, school, staff.Filter{}, at, "%%%", ""},
 		{"a class teacher", teacher, school, staff.Filter{}, at, "", access.ErrForbidden.Error()},
 		{"from another school", elsewhere, school, staff.Filter{}, at, "", access.ErrElsewhere.Error()},
 	} {
 		if got := list(c.by, c.place, c.filter, c.at, c.search); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
+	}
+
+	// A walk is the same without pages.
+	walked, stop := "", errors.New("enough")
+	walk := func(m staff.Member) error { walked += m.FamilyName + " "; return nil }
+	if err := staff.Walk(t.Context(), db, analyst, municipality, staff.Filter{Schools: true, Search: "CAKSTE"}, at, walk); err != nil || walked != "Čakste Čakste " {
+		t.Errorf("walked %q, %v", walked, err)
+	}
+	if err := staff.Walk(t.Context(), db, admin, school, staff.Filter{}, at, func(staff.Member) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("a walk that is stopped: %v", err)
+	}
+	if err := staff.Walk(t.Context(), db, teacher, school, staff.Filter{}, at, walk); !errors.Is(err, access.ErrForbidden) {
+		t.Errorf("a class teacher walks: %v", err)
+	}
+
+	var places []string
+	for page := (projections.Page{Limit: 1}); ; {
+		all, next, err := staff.At(t.Context(), db, analyst, municipality, staff.Filter{Schools: true}, at, page)
+		if err != nil || len(all) != 1 {
+			t.Fatal(len(all), err)
+		}
+		places = append(places, all[0].FamilyName+" "+all[0].SchoolName)
+		if page.Cursor = next; next == "" {
+			break
+		}
+	}
+	if got := strings.Join(places, ", "); got != "Ābola Parauga vidusskola, Bērziņš , Celma Parauga vidusskola, Čakste Parauga vidusskola, Čakste Otra skola" {
+		t.Errorf("page by page: %s", got)
 	}
 
 	var paged []string
@@ -171,6 +225,39 @@ func TestUsersOfASchool(t *testing.T) {
 		if _, _, err := staff.At(t.Context(), db, admin, school, staff.Filter{}, at, projections.Page{Cursor: cursor}); !errors.Is(err, projections.ErrCursor) {
 			t.Errorf("%s: %v", cursor, err)
 		}
+	}
+}
+
+// What was loaded, and what is being loaded, the newest first.
+func TestFilesThatUsersWereLoadedFrom(t *testing.T) {
+	db := given(t)
+	var got []string
+	for page := (projections.Page{Limit: 1}); ; {
+		all, next, err := staff.Imports(t.Context(), db, admin, school, page)
+		if err != nil || len(all) != 1 {
+			t.Fatal(len(all), err)
+		}
+		i := all[0]
+		got = append(got, fmt.Sprint(i.File, i.Rows, i.Done, i.Invited, i.Attached, i.AlreadyHere, i.Refused))
+		if page.Cursor = next; next == "" {
+			break
+		}
+	}
+	if want := []string{"second900 200 200 0 0 0", "first300 300 295 2 1 2"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	municipality := access.Scope{Municipality: town}
+	mayor := access.Actor{Kind: domain.ActorAccount, Active: access.Assignment{Role: access.MunicipalityAdmin, Scope: municipality}}
+	if all, _, err := staff.Imports(t.Context(), db, mayor, municipality, projections.Page{}); err != nil || len(all) != 1 || all[0].ID != townLoading {
+		t.Errorf("%+v, %v", all, err)
+	}
+	for _, cursor := range []string{"!", "WyJhIiwiYiJd"} {
+		if _, _, err := staff.Imports(t.Context(), db, admin, school, projections.Page{Cursor: cursor}); !errors.Is(err, projections.ErrCursor) {
+			t.Errorf("%s: %v", cursor, err)
+		}
+	}
+	if _, _, err := staff.Imports(t.Context(), db, admin, other, projections.Page{}); !errors.Is(err, access.ErrElsewhere) {
+		t.Errorf("of another school: %v", err)
 	}
 }
 
