@@ -83,21 +83,8 @@ func (c *Commands) DeleteAccount(ctx context.Context, by access.Actor, cmd Delet
 		if err := identity.CheckFresh(cmd.SignedIn, u.at); err != nil {
 			return err
 		}
-		held, err := load(u, access.Assignments, account)
-		if err != nil {
-			return err
-		}
-		for _, place := range held.Workplaces() {
-			if err := vanish(u, account, place); err != nil {
-				return err
-			}
-		}
-		state, err := load(u, identity.Accounts, account)
-		if err != nil {
-			return err
-		}
-		password = state.Credential()
-		_, err = decide(u, identity.Accounts, account, identity.AccountCommand(identity.DeleteAccount{Account: account}))
+		var err error
+		password, err = erase(u, account, identity.DeleteAccount{Account: account})
 		return err
 	})
 	if err != nil {
@@ -106,6 +93,40 @@ func (c *Commands) DeleteAccount(ctx context.Context, by access.Actor, cmd Delet
 	c.discard(ctx, password)
 	_, err = c.account(ctx, account) // what is kept in memory forgets the person too
 	return err
+}
+
+// DeleteAgain deletes an account that was deleted before the log was restored
+// from an older copy: with its roles, its names and its password, as then.
+func (c *Commands) DeleteAgain(ctx context.Context, by access.Actor, account domain.AccountID) error {
+	var password domain.CredentialID
+	err := c.do(ctx, by, access.At(access.ApplyLedger, access.Scope{}), func(u *unit) (err error) {
+		password, err = erase(u, account, identity.DeleteAgain{Account: account})
+		return err
+	})
+	if err == nil {
+		c.discard(ctx, password)
+	}
+	return err
+}
+
+// erase takes all roles and then the account. It returns the password that
+// counts no longer.
+func erase(u *unit, account domain.AccountID, cmd identity.AccountCommand) (password domain.CredentialID, err error) {
+	held, err := load(u, access.Assignments, account)
+	if err != nil {
+		return password, err
+	}
+	for _, place := range held.Workplaces() {
+		if err := vanish(u, account, place); err != nil {
+			return password, err
+		}
+	}
+	state, err := load(u, identity.Accounts, account)
+	if err != nil {
+		return password, err
+	}
+	_, err = decide(u, identity.Accounts, account, cmd)
+	return state.Credential(), err
 }
 
 // vanish takes all roles at a workplace from who deletes the account, also that

@@ -232,6 +232,41 @@ func TestOwnAccountIsDeleted(t *testing.T) {
 	}
 }
 
+// The log was restored from a copy that is older than the deletion.
+func TestAnAccountIsDeletedAgainAfterARestore(t *testing.T) {
+	trace.Covers(t, "EMU-051")
+	w := newStaffWorld(t)
+	cmd := w.newcomer(w.at(w.school), commands.NewRole{Role: access.SchoolAdmin})
+	admitted, err := w.InviteUser(t.Context(), operator, cmd)
+	w.must(err)
+	anna := admitted.Account
+	w.register(anna)
+	w.signIn(cmd.Email)
+	w.refused(access.ErrForbidden, func() error { return w.DeleteAgain(t.Context(), byNobody, anna) })
+	w.must(w.DeleteAgain(t.Context(), operator, anna))
+	if held, err := w.Held(t.Context(), anna); err != nil || len(held) > 0 {
+		t.Errorf("roles: %v, %v", held, err)
+	}
+	if len(w.passwords.kept) != 0 {
+		t.Errorf("the password is still kept: %v", w.passwords.kept)
+	}
+	// Once more, and somebody whom the copy does not know: nothing happens.
+	w.must(w.DeleteAgain(t.Context(), operator, anna))
+	w.must(w.DeleteAgain(t.Context(), operator, domain.NewID[domain.AccountID]()))
+	if n := w.happened("identity.account_deleted"); n != 1 {
+		t.Errorf("deleted %d times", n)
+	}
+	// Invited only, when the copy was made: address and code are free too.
+	again, err := w.InviteUser(t.Context(), operator, cmd)
+	if err != nil || again.Account == anna || again.How != commands.Invited {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	w.must(w.DeleteAgain(t.Context(), operator, again.Account))
+	if third, err := w.InviteUser(t.Context(), operator, cmd); err != nil || third.How != commands.Invited {
+		t.Errorf("%+v, %v", third, err)
+	}
+}
+
 // A counted log notes what is asked of it: each call is one query.
 type countedLog struct {
 	eventstore.Log

@@ -77,6 +77,7 @@ const (
 	ReadAnalytics      Permission = "analytics.read"
 	OperateViews       Permission = "ops.projections"
 )
+	ApplyLedger        Permission = "ops.apply_erasures"
 
 // may is the whole of it. What is not in this table is not allowed.
 //
@@ -121,6 +122,7 @@ var may = map[Permission][]Role{
 	OperateViews:       {PlatformAdmin, Operator},
 }
 
+	ApplyLedger:        {Operator},
 // Holders returns the roles that have p, for documentation and tests.
 func Holders(p Permission) []Role { return slices.Clone(may[p]) }
 

@@ -247,6 +247,8 @@ func (a Account) decide(cmd AccountCommand) ([]AccountEvent, error) {
 		return a.delete(cmd)
 	case EndSessions:
 		if !a.Active() {
+	case DeleteAgain:
+		return a.deleteAgain(cmd)
 			return nil, ErrNoAccount
 		}
 		return []AccountEvent{SessionsEnded{Account: cmd.Account, Generation: a.generation + 1}}, nil

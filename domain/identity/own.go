@@ -94,6 +94,10 @@ type (
 
 	// DeleteAccount deletes the account, by the own wish only (EMU-052).
 	DeleteAccount struct{ Account domain.AccountID }
+
+	// DeleteAgain deletes an account that was deleted before the log was restored
+	// from an older copy, whatever it was when that was made.
+	DeleteAgain struct{ Account domain.AccountID }
 )
 
 func (ChangeNames) accountCommand()      {}
@@ -103,6 +107,7 @@ func (AskPasswordReset) accountCommand() {}
 func (ResetPassword) accountCommand()    {}
 func (Reauthenticate) accountCommand()   {}
 func (DeleteAccount) accountCommand()    {}
+func (DeleteAgain) accountCommand()      {}
 
 type reset struct {
 	id      PasswordResetID
@@ -225,11 +230,23 @@ func (a Account) delete(cmd DeleteAccount) ([]AccountEvent, error) {
 	case !a.Active():
 		return nil, ErrNoAccount
 	}
+	return []AccountEvent{AccountDeleted{Account: cmd.Account, held: a.held()}}, nil
+}
+
+func (a Account) deleteAgain(cmd DeleteAgain) ([]AccountEvent, error) {
+	if a.status == none || a.status == deleted {
+		return nil, nil
+	}
+	return []AccountEvent{AccountDeleted{Account: cmd.Account, held: a.held()}}, nil
+}
+
+// held are the names that nobody else may have meanwhile.
+func (a Account) held() []domain.Claim {
 	held := claims(a.email, a.code)
 	for _, x := range a.external {
 		held = append(held, ExternalClaim(x))
 	}
-	return []AccountEvent{AccountDeleted{Account: cmd.Account, held: held}}, nil
+	return held
 }
 
 // evolveOwn is evolve for the events of the own account.

@@ -143,6 +143,14 @@ func TestAnAccountIsDeleted(t *testing.T) {
 	story.When(invite).ThenRefused(t, identity.ErrExists)
 	story.When(identity.WithdrawInvitation{Account: anna}).ThenRefused(t, identity.ErrNoAccount)
 
+	// After a restore from an older copy, whatever the account was then.
+	again := identity.DeleteAgain{Account: anna}
+	given(inUse...).When(again).Then(t, deleted)
+	given(invited).When(again).Then(t, deleted)
+	given(invited, identity.InvitationWithdrawn{Account: anna, Email: invited.Email, PersonalCode: invited.PersonalCode}).When(again).Then(t, deleted)
+	given(inUse...).And(deleted).When(again).Then(t)
+	given().When(again).Then(t) // it was made after the copy
+
 	// An external identity may be connected with another account then.
 	external := identity.ExternalLoginConnected{Account: anna, Provider: identity.Eklase, Issuer: "https://eklase.example", Subject: "anna"}
 	events, err := identity.Accounts.Decide(identity.Accounts.Fold(append(slices.Clone(inUse), external)), gone)
