@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // Erasures is a ledger of erased subjects in a file outside the database. A
@@ -25,7 +27,7 @@ type Erasures struct {
 	file string
 
 	mu    sync.Mutex
-	known map[uuid.UUID]bool
+	known map[uuid.UUID]time.Time // when they were erased
 }
 
 // fullLine is the least length of a line; a shorter one was cut by a crash.
@@ -34,7 +36,7 @@ const fullLine = len("2025-09-01T05:00:00Z 0199a2f0-6d3e-7c11-b8e0-2f6a4f0d9a11"
 // OpenErasures reads a ledger, which need not exist yet. A line that a crash
 // has cut short is left out: it is written again from the database.
 func OpenErasures(file string) (*Erasures, error) {
-	e := &Erasures{file: file, known: make(map[uuid.UUID]bool)}
+	e := &Erasures{file: file, known: make(map[uuid.UUID]time.Time)}
 	content, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, nil
@@ -46,12 +48,10 @@ func OpenErasures(file string) (*Erasures, error) {
 	for n := 1; lines.Scan(); n++ {
 		at, subject, _ := strings.Cut(lines.Text(), " ")
 		id, err := uuid.Parse(subject)
-		if err == nil {
-			_, err = time.Parse(time.RFC3339Nano, at)
-		}
-		switch {
+		when, wrong := time.Parse(time.RFC3339Nano, at)
+		switch err = errors.Join(err, wrong); {
 		case err == nil:
-			e.known[id] = true
+			e.known[id] = when
 		case len(lines.Text()) >= fullLine:
 			return nil, fmt.Errorf("ledger of erasures: %s: line %d is not a time and a subject", file, n)
 		}
@@ -116,34 +116,50 @@ func (e *Erasures) catchUp(ctx context.Context, p *Postgres, since time.Time) (l
 		return since, unavailable(err)
 	}
 	defer rows.Close()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var text strings.Builder
-	var fresh []uuid.UUID
+	fresh := make(map[uuid.UUID]time.Time)
 	last = since
 	for rows.Next() {
 		var id [16]byte
 		if err := rows.Scan(&id, &last); err != nil {
 			return since, err
 		}
-		if !e.known[id] {
-			fmt.Fprintf(&text, "%s %s\n", last.UTC().Format(time.RFC3339Nano), uuid.UUID(id))
-			fresh = append(fresh, id)
-		}
+		fresh[id] = last
 	}
 	if err := rows.Err(); err != nil {
 		return since, unavailable(err)
 	}
-	if len(fresh) == 0 {
-		return last, nil
-	}
-	if err := appendFile(e.file, text.String()); err != nil {
-		return since, fmt.Errorf("ledger of erasures: %w", err)
-	}
-	for _, id := range fresh {
-		e.known[id] = true
+	if err := e.learn(fresh); err != nil {
+		return since, err
 	}
 	return last, nil
+}
+
+// Learn writes to the ledger everybody who is in another one.
+func (e *Erasures) Learn(from *Erasures) error {
+	from.mu.Lock()
+	all := maps.Clone(from.known)
+	from.mu.Unlock()
+	return e.learn(all)
+}
+
+// learn writes those down who are not known yet, the first erased first.
+func (e *Erasures) learn(all map[uuid.UUID]time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	fresh := maps.Clone(all)
+	maps.DeleteFunc(fresh, func(id uuid.UUID, _ time.Time) bool { _, old := e.known[id]; return old })
+	if len(fresh) == 0 {
+		return nil
+	}
+	var text strings.Builder
+	for _, id := range slices.SortedFunc(maps.Keys(fresh), func(a, b uuid.UUID) int { return fresh[a].Compare(fresh[b]) }) {
+		fmt.Fprintf(&text, "%s %s\n", fresh[id].UTC().Format(time.RFC3339Nano), id)
+	}
+	if err := appendFile(e.file, text.String()); err != nil {
+		return fmt.Errorf("ledger of erasures: %w", err)
+	}
+	maps.Copy(e.known, fresh)
+	return nil
 }
 
 // appendFile adds whole lines to a file and waits until they are on the disk.
@@ -163,6 +179,28 @@ func appendFile(file, text string) error {
 	}
 	_, err = f.WriteString(text)
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// Readable returns those of the ledger whose keys are in the database all the
+// same: it is older than their erasure, restored from a copy.
+func (e *Erasures) Readable(ctx context.Context, p *Postgres) ([]uuid.UUID, error) {
+	all := e.Subjects()
+	if len(all) == 0 {
+		return nil, nil
+	}
+	rows, err := p.pool.Query(ctx, `SELECT subject FROM es.subject_key WHERE subject = ANY($1) AND wrapped IS NOT NULL ORDER BY subject`, all)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	readable, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	ids := make([]uuid.UUID, len(readable))
+	for i, id := range readable {
+		ids[i] = id
+	}
+	return ids, nil
 }
 
 // Apply destroys in the log's database the keys of everybody in the ledger. It

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,10 +73,31 @@ func TestErasuresAreKeptOutsideTheDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	readable := func(want ...uuid.UUID) {
+		t.Helper()
+		if got, err := again.Readable(t.Context(), log2); err != nil || !slices.Equal(got, want) {
+			t.Errorf("readable are %v, %v; want %v", got, err, want)
+		}
+	}
+	readable(after)
 	for range 2 { // twice is as good as once
 		if n, err := again.Apply(t.Context(), log2); err != nil || n != 3 {
 			t.Errorf("applied %d, %v", n, err)
 		}
+	}
+	readable()
+	// Another ledger learns of them, once.
+	third, file3, err := ledgerOf(t, "2025-09-01T05:00:00Z "+before.String()+"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := third.Learn(again); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if content, err := os.ReadFile(file3); err != nil || strings.Count(string(content), "\n") != 3 || len(third.Subjects()) != 3 {
+		t.Errorf("%v\n%s", err, content)
 	}
 	for _, subject := range []uuid.UUID{before, after, elsewhere} {
 		if _, err := keys2.EnsureKeys(t.Context(), subject); err == nil {
