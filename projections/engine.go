@@ -42,6 +42,11 @@ type Options struct {
 	Now     func() time.Time // the clock, for durations and for how long retired tables are kept; none: the log's
 	Logger  *slog.Logger
 	Partial bool // views that read projections that are not there are left out: for tests of one
+
+	// Replica is a streaming standby of the database, which answers queries. None: the pool does.
+	Replica  *pgxpool.Pool
+	Patience time.Duration // of a query with read models that are behind: 2 s
+	Still    time.Duration // how long a replica may stand still while the log moves on: 10 s
 }
 
 // An Engine keeps all projections of the program up to date. All its methods
@@ -51,6 +56,7 @@ type Engine struct {
 	log     Log
 	feed    *feed
 	crew    *crew
+	replica *replica // nil: there is none
 	options Options
 	runners map[string]*runner
 	names   []string // sorted
@@ -68,12 +74,17 @@ func Open(pool *pgxpool.Pool, log Log, options Options, projections ...Any) (*En
 	options.Rows = cmp.Or(options.Rows, 2_000_000)
 	options.Readers = cmp.Or(options.Readers, runtime.GOMAXPROCS(0))
 	options.Parked = cmp.Or(options.Parked, 100)
+	options.Patience = cmp.Or(options.Patience, 2*time.Second)
+	options.Still = cmp.Or(options.Still, 10*time.Second)
 	options.Logger = cmp.Or(options.Logger, slog.Default())
 	if options.Now == nil {
 		return nil, fmt.Errorf("projections: no clock")
 	}
 	e := &Engine{pool: pool, log: log, options: options, runners: make(map[string]*runner)}
 	e.crew = newCrew(e)
+	if options.Replica != nil {
+		e.replica = newReplica(e, options.Replica)
+	}
 	e.feed = &feed{log: log, want: make(map[string]bool), keep: 10_000, moved: make(chan struct{})}
 	views := make(map[string]bool)
 	for _, p := range projections {
@@ -134,6 +145,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		})
 		e.crew.leave()
 	})
+	if e.replica != nil {
+		all.Go(func() { e.replica.run(ctx) })
+	}
 	for _, r := range e.runners {
 		all.Go(func() { r.run(ctx) })
 		all.Go(func() { r.retired.run(ctx) })

@@ -6,22 +6,27 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"zurnals/domain/access"
 )
 
-// patience is how long a query waits for its read models to catch up.
-const patience = 2 * time.Second
-
-type minPosition struct{}
+type (
+	minPosition struct{}
+	onPrimary   struct{}
+)
 
 // WithMinPosition makes queries under ctx wait until their read models have
 // seen a position: who has changed something sees the change.
 func WithMinPosition(ctx context.Context, position int64) context.Context {
 	return context.WithValue(ctx, minPosition{}, position)
+}
+
+// OnPrimary keeps queries under ctx from a replica. It is for those that hand on
+// what they read, bit by bit: an answer that a replica breaks off is begun anew.
+func OnPrimary(ctx context.Context) context.Context {
+	return context.WithValue(ctx, onPrimary{}, true)
 }
 
 // A DB is what a query needs of the engine. Only Query can read it.
@@ -38,6 +43,7 @@ type Querier struct {
 	tx       pgx.Tx
 	names    *strings.Replacer
 	position int64
+	replica  bool // it reads one
 }
 
 // Query returns the rows that sql selects.
@@ -58,7 +64,9 @@ func (q *Querier) Position() int64 { return q.position }
 //
 // It waits until the projections have seen the position that WithMinPosition
 // wants, and answers ErrBehind if they do not in two seconds. The tables do not
-// change while f reads, nor are they swapped, so f should not dawdle.
+// change while f reads, nor are they swapped, so f should not dawdle. If there
+// is a replica, f reads that, and is called once more, for the primary, if the
+// replica breaks off.
 func Query[R any](ctx context.Context, db *DB, by access.Actor, need access.Need, names []string, f func(context.Context, *Querier) (R, error)) (result R, err error) {
 	if err := by.Allow(need); err != nil {
 		return result, err
@@ -67,13 +75,34 @@ func Query[R any](ctx context.Context, db *DB, by access.Actor, need access.Need
 	if err != nil {
 		return result, err
 	}
+	result, err = answer(ctx, q, f)
+	if !q.replica || !faulty(err) || ctx.Err() != nil {
+		return result, err
+	}
+	db.engine.replica.fault(err)
+	if q, err = db.begin(OnPrimary(ctx), names); err != nil {
+		return result, err
+	}
+	return answer(ctx, q, f)
+}
+
+func answer[R any](ctx context.Context, q *Querier, f func(context.Context, *Querier) (R, error)) (result R, err error) {
 	defer func() {
-		// Read only: there is nothing to lose, and the connection goes back.
-		if e := q.tx.Rollback(context.WithoutCancel(ctx)); err == nil && e != nil && !errors.Is(e, pgx.ErrTxClosed) {
+		if e := q.end(ctx); err == nil {
 			err = e
 		}
 	}()
 	return f(ctx, q)
+}
+
+// end ends the transaction. It only read: there is nothing to lose, and the
+// connection goes back.
+func (q *Querier) end(ctx context.Context) error {
+	err := q.tx.Rollback(context.WithoutCancel(ctx))
+	if errors.Is(err, pgx.ErrTxClosed) {
+		return nil
+	}
+	return err
 }
 
 func (db *DB) begin(ctx context.Context, names []string) (*Querier, error) {
@@ -83,31 +112,46 @@ func (db *DB) begin(ctx context.Context, names []string) (*Querier, error) {
 			return nil, fmt.Errorf("query of projection %s: there is none", name)
 		}
 	}
-	if err := e.patient(ctx, names); err != nil {
-		return nil, err
+	waiting, cancel := context.WithTimeout(ctx, e.options.Patience)
+	defer cancel()
+	if e.replica != nil && ctx.Value(onPrimary{}) == nil && e.replica.left() == nil {
+		q, err := e.replica.begin(waiting, names)
+		if err == nil || waiting.Err() != nil {
+			return q, behind(ctx, err)
+		}
+		e.replica.fault(err)
 	}
-	// A swap locks the gate of a schema alone. Having it, the query reads either
-	// all old tables or all new. LOCK takes no snapshot: the one of the
-	// transaction is younger than the swap it may have waited for.
-	begin := "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-	var pairs []string
-	for _, name := range slices.Sorted(slices.Values(names)) {
-		schema := e.runners[name].schema
-		begin += "; LOCK TABLE " + schema + ".gate IN ACCESS SHARE MODE"
-		pairs = append(pairs, "{"+name+"}", schema)
+	position, _ := ctx.Value(minPosition{}).(int64)
+	if err := e.WaitFor(waiting, position, names...); err != nil {
+		return nil, behind(ctx, err)
 	}
-	q := &Querier{names: strings.NewReplacer(pairs...), position: e.Position(names...)}
+	q, begin, _ := e.querier(names)
+	q.position = e.Position(names...)
 	var err error
 	q.tx, err = e.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
 	return q, err
 }
 
-// patient waits for read models, but not for ever.
-func (e *Engine) patient(ctx context.Context, names []string) error {
-	position, _ := ctx.Value(minPosition{}).(int64)
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	err := e.WaitFor(waiting, position, names...)
+// querier returns a Querier that has not begun, how to begin it, and the schemas
+// that it reads.
+//
+// A swap locks the gate of a schema alone. Having it, the query reads either
+// all old tables or all new. LOCK takes no snapshot: the one of the
+// transaction is younger than the swap it may have waited for.
+func (e *Engine) querier(names []string) (q *Querier, begin string, schemas []string) {
+	begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	var pairs []string
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		schema := e.runners[name].schema
+		begin += "; LOCK TABLE " + schema + ".gate IN ACCESS SHARE MODE"
+		pairs = append(pairs, "{"+name+"}", schema)
+		schemas = append(schemas, schema)
+	}
+	return &Querier{names: strings.NewReplacer(pairs...)}, begin, schemas
+}
+
+// behind tells who has waited in vain to try again; who went away is not told.
+func behind(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		return ErrBehind
 	}

@@ -249,10 +249,10 @@ func (r *runner) next(ctx context.Context, l *live) ([]Event, int64, error) {
 	}
 }
 
-// soon is when others should see that the tables are up to date: other nodes
-// after some time, operators within a second.
+// soon is when others should see that the tables are up to date: other nodes,
+// and who reads a replica, after some time, operators within a second.
 func (r *runner) soon(nodes time.Duration) time.Duration {
-	if r.engine.crew.others() {
+	if r.engine.replica != nil || r.engine.crew.others() {
 		return nodes
 	}
 	return time.Second

@@ -184,7 +184,8 @@ func At(ctx context.Context, db *projections.DB, by access.Actor, place access.S
 
 // Walk hands the same to f, all of them, one by one.
 func Walk(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, filter Filter, at time.Time, f func(Member) error) error {
-	_, err := projections.Query(ctx, db, by, access.At(access.SeeUsers, place), filter.reads(), func(ctx context.Context, q *projections.Querier) (none struct{}, err error) {
+	// What f has been given cannot be taken back, should a replica break off.
+	_, err := projections.Query(projections.OnPrimary(ctx), db, by, access.At(access.SeeUsers, place), filter.reads(), func(ctx context.Context, q *projections.Querier) (none struct{}, err error) {
 		ask := ask(place, filter, at)
 		rows, err := q.Query(ctx, ask.sql+memberOrder, ask.args...)
 		if err != nil {
