@@ -76,8 +76,8 @@ const (
 	ReadSecurityLog    Permission = "audit.read_security_log"
 	ReadAnalytics      Permission = "analytics.read"
 	OperateViews       Permission = "ops.projections"
-)
 	ApplyLedger        Permission = "ops.apply_erasures"
+)
 
 // may is the whole of it. What is not in this table is not allowed.
 //
@@ -120,9 +120,9 @@ var may = map[Permission][]Role{
 	ReadSecurityLog:    {Auditor, PlatformAdmin},
 	ReadAnalytics:      {Analyst, MunicipalityAnalyst, SchoolManagement},
 	OperateViews:       {PlatformAdmin, Operator},
+	ApplyLedger:        {Operator},
 }
 
-	ApplyLedger:        {Operator},
 // Holders returns the roles that have p, for documentation and tests.
 func Holders(p Permission) []Role { return slices.Clone(may[p]) }
 

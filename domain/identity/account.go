@@ -245,10 +245,10 @@ func (a Account) decide(cmd AccountCommand) ([]AccountEvent, error) {
 		return a.reauthenticate(cmd)
 	case DeleteAccount:
 		return a.delete(cmd)
-	case EndSessions:
-		if !a.Active() {
 	case DeleteAgain:
 		return a.deleteAgain(cmd)
+	case EndSessions:
+		if !a.Active() {
 			return nil, ErrNoAccount
 		}
 		return []AccountEvent{SessionsEnded{Account: cmd.Account, Generation: a.generation + 1}}, nil
