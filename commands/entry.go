@@ -137,7 +137,7 @@ func (t *teller) fields(e domain.Event) ([]field, whereabout, error) {
 	sees := t.sees(e, place.scope)
 	shown, err := t.flat(e, func(tag, plain string) string {
 		// Why an administrator did something is what a history is read for (C14).
-		if (sees || tag == "reason") && tag != "personal_code" {
+		if (sees || tag == "reason") && tag != "personal_code" && tag != "old_personal_code" {
 			return plain
 		}
 		return mask(tag, plain)
@@ -269,7 +269,7 @@ func mask(tag, plain string) string {
 	switch {
 	case plain == "":
 		return ""
-	case tag == "personal_code":
+	case tag == "personal_code", tag == "old_personal_code":
 		return domain.PersonalCode(plain).String()
 	case tag == "given_name", tag == "family_name":
 		return first(plain) + "."

@@ -279,11 +279,16 @@ func (c *Commands) CreatePlatformAdmin(ctx context.Context, by access.Actor, cmd
 // atWork carries out what is asked of somebody who works at a place, for those
 // who manage the users there. For others there is no such user.
 func (c *Commands) atWork(ctx context.Context, by access.Actor, named access.Scope, account domain.AccountID, f func(*unit, access.Held, access.Scope) error) error {
+	return c.atWorkFor(ctx, by, access.ManageUsers, named, account, f)
+}
+
+// atWorkFor is atWork for those who have another permission there.
+func (c *Commands) atWorkFor(ctx context.Context, by access.Actor, p access.Permission, named access.Scope, account domain.AccountID, f func(*unit, access.Held, access.Scope) error) error {
 	place, err := c.resolve(ctx, named)
 	if err != nil {
 		return err
 	}
-	return c.do(ctx, by, access.At(access.ManageUsers, place), func(u *unit) error {
+	return c.do(ctx, by, access.At(p, place), func(u *unit) error {
 		held, err := load(u, access.Assignments, account)
 		if err != nil {
 			return err

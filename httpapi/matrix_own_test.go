@@ -21,6 +21,7 @@ func (m *matrix) ownCells() map[string]cell {
 		address = `{"email":"adrese{n}@skola.example"}`
 		recover = `{"email":"adrese{n}@skola.example","reason":"Pastkaste ir slēgta"}`
 		name    = `{"given_name":"Anna"}`
+		code    = `{"personal_code":"37000000001","reason":"Failā bija cita kods"}`
 		another = `{"current_password":"` + password + `","new_password":"cits zirgs un baterija"}`
 	)
 	any := []string{"If-Match: *"}
@@ -46,6 +47,8 @@ func (m *matrix) ownCells() map[string]cell {
 		"change-user":                {ask: "PATCH /schools/{school}/users/{member}", body: name, headers: any, at: ofSchool},
 		"correct-email":              {ask: "PUT /schools/{school}/users/{invited}/email", body: address, at: ofSchool, fresh: invitedHere},
 		"recover-email":              {ask: "POST /schools/{school}/users/{invited}/email-recovery", body: recover, at: ofSchool, fresh: invitedHere, answer: "identity.unconfirmed"},
+		"correct-personal-code":      {ask: "PUT /schools/{school}/users/{invited}/personal-code", body: code, at: ofSchool, fresh: invitedHere},
+		"correct-municipality-code":  {ask: "PUT /municipalities/{municipality}/users/{clerk}/personal-code", body: code, at: ofMunicipality, fresh: clerkHere},
 		"change-municipality-user":   {ask: "PATCH /municipalities/{municipality}/users/{clerk}", body: name, headers: any, at: ofMunicipality, fresh: clerkHere},
 		"correct-municipality-email": {ask: "PUT /municipalities/{municipality}/users/{clerk}/email", body: address, at: ofMunicipality, fresh: clerkHere},
 		"recover-municipality-email": {ask: "POST /municipalities/{municipality}/users/{clerk}/email-recovery", body: recover, at: ofMunicipality, fresh: clerkHere, answer: "identity.unconfirmed"},

@@ -5,6 +5,7 @@ func (a *API) routes() {
 	a.sessionRoutes()
 	a.ownRoutes()
 	a.emailRoutes()
+	a.correctionRoutes()
 	a.externalRoutes()
 	a.organisationRoutes()
 	a.userRoutes()

@@ -59,6 +59,7 @@ const (
 	ManageClasses      Permission = "organisation.manage_classes"
 	SeeUsers           Permission = "users.see"
 	ManageUsers        Permission = "users.manage"
+	CorrectCode        Permission = "users.correct_personal_code"
 	GiveSchoolRole     Permission = "roles.give_in_school"
 	GiveAdminRole      Permission = "roles.give_administrator"
 	GivePlatformRole   Permission = "roles.give_installation"
@@ -103,6 +104,7 @@ var may = map[Permission][]Role{
 	ManageClasses:      {SchoolAdmin, MunicipalityAdmin, PlatformAdmin, Operator},
 	SeeUsers:           {SchoolAdmin, MunicipalityAdmin, PlatformAdmin},
 	ManageUsers:        {SchoolAdmin, MunicipalityAdmin, PlatformAdmin, Operator},
+	CorrectCode:        {PlatformAdmin, Operator},
 	GiveSchoolRole:     {SchoolAdmin, MunicipalityAdmin, PlatformAdmin, Operator},
 	GiveAdminRole:      {MunicipalityAdmin, PlatformAdmin, Operator},
 	GivePlatformRole:   {PlatformAdmin, Operator},

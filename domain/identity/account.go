@@ -237,6 +237,8 @@ func (a Account) decide(cmd AccountCommand) ([]AccountEvent, error) {
 		return a.chooseLanguage(cmd)
 	case ChangePassword:
 		return a.changePassword(cmd)
+	case CorrectPersonalCode:
+		return a.correctCode(cmd)
 	case AskPasswordReset:
 		return a.askReset(cmd)
 	case ResetPassword:
@@ -417,6 +419,8 @@ func (a Account) evolve(e AccountEvent) Account {
 		a.external = append(slices.Clip(a.external), External{Provider: e.Provider, Issuer: e.Issuer, Subject: e.Subject})
 	case ExternalLoginDisconnected:
 		a.external = slices.DeleteFunc(slices.Clone(a.external), func(x External) bool { return x.Provider == e.Provider })
+	case PersonalCodeCorrected:
+		a.code = e.PersonalCode
 	case SessionsEnded:
 		a.generation = e.Generation
 	case EmailCorrected, EmailChangeStarted, EmailGiven, EmailRecoveryStarted, EmailChangeReplaced, EmailChangeStopped, EmailChanged:

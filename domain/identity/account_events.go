@@ -32,6 +32,7 @@ var Events = []domain.Definition{
 	domain.Define[EmailChangeStopped](),
 	domain.Define[EmailChanged](),
 	domain.Define[NamesChanged](),
+	domain.Define[PersonalCodeCorrected](),
 	domain.Define[LanguageChosen](),
 	domain.Define[PasswordChanged](),
 	domain.Define[PasswordResetAsked](),

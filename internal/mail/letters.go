@@ -90,6 +90,13 @@ type (
 	// A PasswordChanged letter tells that another password counts.
 	PasswordChanged struct{}
 
+	// A PersonalCodeCorrected letter (personas koda labojums) tells that the
+	// support has corrected the personal code of the account.
+	PersonalCodeCorrected struct {
+		Code       string // masked
+		Registered bool   // else there is nothing to sign in to yet
+	}
+
 	// An AdministratorsGone letter tells those above a school that it is without
 	// administrator.
 	AdministratorsGone struct {
@@ -110,6 +117,8 @@ func (EmailChanged) template() string       { return "email_changed" }
 func (PasswordReset) template() string      { return "password_reset" }
 func (PasswordChanged) template() string    { return "password_changed" }
 func (AdministratorsGone) template() string { return "administrators_gone" }
+
+func (PersonalCodeCorrected) template() string { return "personal_code_corrected" }
 
 // Compose writes a letter. Who gets it, and its id and time, are the caller's
 // to fill in. Any language but English is Latvian.
@@ -156,7 +165,7 @@ type script struct {
 
 var contents = []Content{
 	Invitation{}, Attached{}, LoginCode{}, EmailChange{}, EmailConfirmation{}, EmailTaken{}, EmailRecovery{}, EmailChanged{},
-	PasswordReset{}, PasswordChanged{}, AdministratorsGone{},
+	PasswordReset{}, PasswordChanged{}, PersonalCodeCorrected{}, AdministratorsGone{},
 }
 
 // written returns all letters by language and name. They are part of the

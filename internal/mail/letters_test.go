@@ -27,6 +27,8 @@ func TestEveryLetterIsWrittenInEveryLanguage(t *testing.T) {
 			"changed, old":     EmailChanged{},
 			"reset":            PasswordReset{Link: link, Until: monday.Add(time.Hour)},
 			"password":         PasswordChanged{},
+			"code corrected":   PersonalCodeCorrected{Code: "240683-*****", Registered: true},
+			"code corrected 2": PersonalCodeCorrected{Code: "240683-*****"},
 			"orphaned school":  AdministratorsGone{Place: "Rīgas 99. vidusskola", Link: link},
 			"login code":       LoginCode{Code: "048213", Until: monday.Add(10 * time.Minute)},
 		} {
@@ -61,7 +63,7 @@ func TestEveryLetterIsWrittenInEveryLanguage(t *testing.T) {
 					if !strings.Contains(l.Text, "\n"+link+"\n") || !strings.Contains(l.HTML, `href="https://zurnals.example.lv/registrations/dG9rZW4?x=1&amp;y=2"`) {
 						t.Errorf("no link:\n%s\n%s", l.Text, l.HTML)
 					}
-				case EmailTaken, EmailChanged, PasswordChanged:
+				case EmailTaken, EmailChanged, PasswordChanged, PersonalCodeCorrected:
 					if strings.Contains(l.Text, "http") || strings.Contains(l.HTML, "href") {
 						t.Errorf("a notice asks nothing:\n%s", l.Text)
 					}

@@ -77,6 +77,8 @@ func (w *Mailer) about(ctx context.Context, p person, to string, event identity.
 			return e.OldEmail, language, mail.EmailChanged{}, nil
 		}
 		return e.Email, language, mail.EmailChanged{New: true}, nil
+	case identity.PersonalCodeCorrected:
+		return e.Email, language, mail.PersonalCodeCorrected{Code: e.PersonalCode.String(), Registered: p.account.Active()}, nil
 	case identity.PasswordResetAsked:
 		content = mail.PasswordReset{Link: w.url("/password-resets/" + w.Links.PasswordReset(e.Account, e.Reset)), Until: e.ExpiresAt}
 		return e.Email, language, content, dead(p.account.CheckReset(e.Reset, w.Now()))

@@ -157,6 +157,19 @@ func TestLettersAboutThePassword(t *testing.T) {
 	p.letters(n)
 }
 
+// Who has another personal code now is told, at the address there is.
+func TestALetterAboutACorrectedCode(t *testing.T) {
+	trace.Covers(t, "EMU-097")
+	p := newPost(t)
+	e := p.mailer()
+	p.start(e)
+	p.registers()
+	p.runDue(e)
+	p.account(identity.PersonalCodeCorrected{Account: laura, OldCode: "24068311611", PersonalCode: "32000012345", Email: address, Reason: "Failā bija cita kods"})
+	p.runDue(e)
+	p.wants(0, mail.Letter{To: address, Subject: "Jūsu Žurnāla konta personas kods ir izlabots", Text: "320000-*****"})
+}
+
 // Those above a school are told when its last administrator is gone.
 func TestALetterToEachWhoOverseesASchool(t *testing.T) {
 	trace.Covers(t, "C20")

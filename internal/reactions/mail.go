@@ -35,6 +35,7 @@ var Mail = Reaction{
 		identity.EmailGiven{}.EventType(),
 		identity.EmailRecoveryStarted{}.EventType(),
 		identity.EmailChanged{}.EventType(),
+		identity.PersonalCodeCorrected{}.EventType(),
 		identity.PasswordChanged{}.EventType(),
 		identity.PasswordResetAsked{}.EventType(),
 		identity.PasswordReset{}.EventType(),

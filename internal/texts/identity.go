@@ -21,6 +21,7 @@ var identity = map[string]Text{
 	"identity.too_many_codes":        {"Nosūtīts pārāk daudz kodu: mēģiniet vēlāk", "too many codes were sent: try again later"},
 	"identity.email":                 {"Tā nav e-pasta adrese", "not an e-mail address"},
 	"identity.email_taken":           {"Šī e-pasta adrese pieder citam kontam", "another account has this e-mail address"},
+	"identity.personal_code_taken":   {"Šis personas kods pieder citam kontam", "another account has this personal code"},
 	"identity.personal_code_missing": {"Jānorāda personas kods", "a personal code is needed"},
 	"identity.password_short":        {"Parolē jābūt vismaz 12 zīmēm", "a password has at least 12 characters"},
 	"identity.password_breached":     {"Šī parole ir sarakstos, ko uzlauzēji izmēģina vispirms: izvēlieties citu", "the password is on lists that are tried first: choose another"},

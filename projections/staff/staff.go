@@ -23,7 +23,7 @@ var schema, indexes, _ = strings.Cut(sql, "-- keys")
 
 // Projection fills the tables.
 var Projection = projections.Projection[Tables]{
-	Name: "staff", Version: 3, Schema: schema, Indexes: indexes, Tables: tables,
+	Name: "staff", Version: 4, Schema: schema, Indexes: indexes, Tables: tables,
 	On: []projections.Handler[Tables]{
 		projections.On(invited),
 		projections.On(resent),
@@ -32,6 +32,7 @@ var Projection = projections.Projection[Tables]{
 		projections.On(corrected),
 		projections.On(emailChanged),
 		projections.On(renamed),
+		projections.On(codeCorrected),
 		projections.On(deleted),
 		projections.On(signedIn),
 		projections.On(started),
@@ -206,6 +207,10 @@ func emailChanged(t *Tables, e identity.EmailChanged, _ projections.Meta) {
 
 func renamed(t *Tables, e identity.NamesChanged, _ projections.Meta) {
 	t.change(e.Account, func(r *personRow) { r.describe(e.GivenName, e.FamilyName, r.Email) })
+}
+
+func codeCorrected(t *Tables, e identity.PersonalCodeCorrected, _ projections.Meta) {
+	t.change(e.Account, func(r *personRow) { r.Code = e.PersonalCode.String() })
 }
 
 func deleted(t *Tables, e identity.AccountDeleted, _ projections.Meta) {

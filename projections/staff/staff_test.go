@@ -75,6 +75,7 @@ func story() []projections.Event {
 
 		invite(peteris, "Pēteris", "Bērziņš", "p@skola.example"), joins(peteris, school), access.MembershipEnded{Account: peteris, Place: school},
 		identity.EmailCorrected{Account: peteris, OldEmail: "p@skola.example", Email: "peteris@skola.example", LinkExpiresAt: projectiontest.Start.Add(identity.LinkLifetime)},
+		identity.PersonalCodeCorrected{Account: peteris, OldCode: "24046712345", PersonalCode: "32000112345", Email: "peteris@skola.example", Reason: "Kļūda failā"},
 		identity.EmailChanged{Account: peteris, OldEmail: "peteris@skola.example", Email: "peteris@cita.example"},
 		joins(peteris, access.Scope{}), role(55, peteris, access.PlatformAdmin, access.Scope{}),
 		joins(peteris, access.Scope{Municipality: town}), role(56, peteris, access.MunicipalityAdmin, access.Scope{Municipality: town}),
