@@ -114,7 +114,10 @@ func open(ctx context.Context, cfg Config, logger *slog.Logger) (_ *app, err err
 	}
 	a.engine, err = projections.Open(a.pool, projections.Decoded(a.log, a.keys, catalogue.All),
 		projections.Options{Now: a.clock.Now, Logger: logger}, readModels...)
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	return a, a.eraseAgain(ctx)
 }
 
 // findDatabase finds the embedded PostgreSQL running, or starts it, unless an

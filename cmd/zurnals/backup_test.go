@@ -6,13 +6,16 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"zurnals/commands"
 	"zurnals/domain"
+	"zurnals/domain/identity"
 	"zurnals/eventstore"
 	"zurnals/internal/pgtest"
 )
@@ -89,14 +92,20 @@ func TestBackupAndRestore(t *testing.T) {
 		return id
 	}
 	laura := invited("laura.kalnina@rsp.lv", "Laura", "Kalniņa", "320101-12345")
+	someone := uuid.New() // a person without an account
+	_, err := a.keys.EnsureKeys(ctx, someone)
+	must(err)
 	oskars := invited("oskars.berzins@rsp.lv", "Oskars", "Bērziņš", "320202-12345")
 	must(a.engine.Prepare(ctx))
-	made, err := a.backup(ctx, saved)
+	made, err := a.backup(ctx, saved, false)
 	must(err)
-	if _, err := a.backup(ctx, saved); err == nil {
+	if _, err := a.backup(ctx, saved, false); err == nil {
 		t.Error("a backup took the place of another")
 	}
-	_, err = a.log.Append(ctx, eventstore.Request{Command: uuid.New(), Erase: []uuid.UUID{laura.UUID}})
+	must(a.commands.DeleteAgain(ctx, operator(), laura))
+	newer := invited("inese.ozola@rsp.lv", "Inese", "Ozola", "320303-12345") // whom the backup does not know
+	must(a.commands.DeleteAgain(ctx, operator(), newer))
+	_, err = a.log.Append(ctx, eventstore.Request{Command: uuid.New(), Erase: []uuid.UUID{someone}})
 	must(err)
 	ledger := a.cfg.erasuresFile()
 	must(a.erasures.CatchUp(ctx, a.log))                            // the server does so within a second
@@ -135,8 +144,15 @@ func TestBackupAndRestore(t *testing.T) {
 	defer b.close()
 	head, err := b.log.Head(ctx)
 	must(err)
-	if head != made.Position {
-		t.Errorf("the log ends at %d, the backup at %d", head, made.Position)
+	// What happened again is that Laura's roles and account are gone.
+	events, err := eventstore.Collect(b.log.ReadAll(ctx, made.Position, 0))
+	must(err)
+	var again []string
+	for _, e := range events {
+		again = append(again, e.Type)
+	}
+	if want := []string{"access.role_taken", "access.membership_ended", "identity.account_deleted"}; !slices.Equal(again, want) {
+		t.Errorf("after the backup at %d: %v", made.Position, again)
 	}
 	for id, want := range map[domain.AccountID]string{laura: "", oskars: "Bērziņš"} {
 		events, err := eventstore.Collect(b.log.ReadStream(ctx, "account-"+id.String(), 1))
@@ -151,17 +167,35 @@ func TestBackupAndRestore(t *testing.T) {
 		}
 	}
 	var erased *eventstore.ErasedError
-	if _, err := b.keys.EnsureKeys(ctx, laura.UUID); !errors.As(err, &erased) {
-		t.Errorf("a key for an erased person: %v", err)
+	for _, id := range []uuid.UUID{laura.UUID, someone, newer.UUID} {
+		if _, err := b.keys.EnsureKeys(ctx, id); !errors.As(err, &erased) {
+			t.Errorf("a key for an erased person: %v", err)
+		}
+	}
+	// The names that she held are free; those of others are not.
+	var held int
+	must(b.pool.QueryRow(ctx, `SELECT count(*) FROM es.claim WHERE stream = $1`, "account-"+laura.String()).Scan(&held))
+	if held > 0 {
+		t.Errorf("an erased person holds %d names", held)
+	}
+	invite := func(email, code string) (domain.AccountID, error) {
+		id, _, err := b.commands.CreatePlatformAdmin(ctx, operator(), commands.InviteUser{Email: email, GivenName: "Laura", FamilyName: "Kalniņa", PersonalCode: code})
+		return id, err
+	}
+	if id, err := invite("laura.kalnina@rsp.lv", "320101-12345"); err != nil || id == laura {
+		t.Errorf("she is invited anew: %v, %v", id, err)
+	}
+	if _, err := invite("oskars.berzins@rsp.lv", "320404-12345"); err == nil {
+		t.Error("the address of somebody else is free")
 	}
 	_, err = b.commands.RegisterMunicipality(ctx, operator(), later)
 	must(err)
 	if next, err := b.log.Head(ctx); err != nil || next <= head {
 		t.Errorf("the log does not go on after %d: %d, %v", head, next, err)
 	}
-	again, err := eventstore.OpenErasures(b.cfg.erasuresFile())
+	kept, err := eventstore.OpenErasures(b.cfg.erasuresFile())
 	must(err)
-	if got := again.Subjects(); len(got) != 1 || got[0] != laura.UUID {
+	if got := kept.Subjects(); len(got) != 3 || !slices.Contains(got, laura.UUID) {
 		t.Errorf("the new ledger names %v", got)
 	}
 	// The application of the new server can still not change the log.
@@ -170,6 +204,124 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	if len(b.engine.Status()) == 0 {
 		t.Error("there are no read models")
+	}
+}
+
+// With read models in the backup nothing is built: they go on from where they
+// were, and forget whom the ledger names. Whoever fears the names in them takes
+// their file away, and they are built.
+func TestReadModelsAreRestoredToo(t *testing.T) {
+	if _, ok := pgtest.Tool(t, "pg_dump"); !ok {
+		return
+	}
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, saved := site(t), filepath.Join(t.TempDir(), "monday")
+	a := opened(t, old)
+	for email, code := range map[string]string{"laura.kalnina@rsp.lv": "320101-12345", "oskars.berzins@rsp.lv": "320202-12345"} {
+		_, _, err := a.commands.CreatePlatformAdmin(ctx, operator(), commands.InviteUser{Email: email, GivenName: "Vārds", FamilyName: "Uzvārds", PersonalCode: code})
+		must(err)
+	}
+	head, err := a.log.Head(ctx)
+	must(err)
+	must(a.readUp(ctx, head))
+	people := func(a *app) (all []string) {
+		t.Helper()
+		rows, err := a.pool.Query(ctx, `SELECT email || ' ' || given_name FROM `+staffSchema(t, a)+`.person ORDER BY 1`)
+		must(err)
+		all, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		must(err)
+		return all
+	}
+	// What no rebuild would make.
+	_, err = a.pool.Exec(ctx, `UPDATE `+staffSchema(t, a)+`.person SET given_name = 'Marked'`)
+	must(err)
+	made, err := a.backup(ctx, saved, true)
+	must(err)
+	if len(made.Models) != len(readModels) {
+		t.Errorf("of %d read models %v are in the backup", len(readModels), made.Models)
+	}
+	laura, _, err := a.log.Holder(ctx, identity.EmailClaim("").Kind, "laura.kalnina@rsp.lv")
+	must(err)
+	id, err := domain.ParseID[domain.AccountID](strings.TrimPrefix(laura, "account-"))
+	must(err)
+	must(a.commands.DeleteAgain(ctx, operator(), id))
+	ledger := a.cfg.erasuresFile()
+	must(a.erasures.CatchUp(ctx, a.log))
+	a.close()
+
+	restored := func() *app {
+		t.Helper()
+		fresh := site(t)
+		key, err := os.ReadFile(filepath.Join(old, "master.key"))
+		must(err)
+		must(os.WriteFile(filepath.Join(fresh, "master.key"), key, 0o600))
+		var out bytes.Buffer
+		must(run(ctx, []string{"restore", saved, "-data-dir", fresh, "-ledger", ledger}, &out))
+		t.Log(out.String())
+		b := opened(t, fresh)
+		t.Cleanup(b.close)
+		return b
+	}
+	b := restored()
+	if got := people(b); !slices.Equal(got, []string{"oskars.berzins@rsp.lv Marked"}) {
+		t.Errorf("the read model shows %q", got)
+	}
+	// It goes on with what happens now.
+	_, _, err = b.commands.CreatePlatformAdmin(ctx, operator(), commands.InviteUser{Email: "inese@rsp.lv", GivenName: "Inese", FamilyName: "Ozola", PersonalCode: "320303-12345"})
+	must(err)
+	head, err = b.log.Head(ctx)
+	must(err)
+	must(b.readUp(ctx, head))
+	if got := people(b); !slices.Equal(got, []string{"inese@rsp.lv Inese", "oskars.berzins@rsp.lv Marked"}) {
+		t.Errorf("the read model shows %q", got)
+	}
+
+	must(os.Remove(filepath.Join(saved, modelsFile)))
+	if got := people(restored()); !slices.Equal(got, []string{"oskars.berzins@rsp.lv Vārds"}) {
+		t.Errorf("the read model shows %q", got)
+	}
+}
+
+// staffSchema is where the read model of the staff is.
+func staffSchema(t *testing.T, a *app) string {
+	t.Helper()
+	for _, s := range a.engine.Status() {
+		if s.Name == "staff" {
+			return s.Schema
+		}
+	}
+	t.Fatal("there is no read model of the staff")
+	return ""
+}
+
+// A copy was put in place by hand, and nobody thought of the ledger: the next
+// start does.
+func TestALedgerIsAppliedAtTheStart(t *testing.T) {
+	ctx, dir := t.Context(), site(t)
+	a := opened(t, dir)
+	laura, _, err := a.commands.CreatePlatformAdmin(ctx, operator(), commands.InviteUser{Email: "laura.kalnina@rsp.lv", GivenName: "Laura", FamilyName: "Kalniņa", PersonalCode: "320101-12345"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := a.cfg.erasuresFile()
+	a.close()
+	if err := os.WriteFile(ledger, []byte("2025-09-01T05:00:00Z "+laura.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a = opened(t, dir)
+	defer a.close()
+	var erased *eventstore.ErasedError
+	if _, err := a.keys.EnsureKeys(ctx, laura.UUID); !errors.As(err, &erased) {
+		t.Errorf("she is readable: %v", err)
+	}
+	if _, found, err := a.log.Holder(ctx, identity.EmailClaim("").Kind, "laura.kalnina@rsp.lv"); found || err != nil {
+		t.Errorf("she holds her address: %v, %v", found, err)
 	}
 }
 

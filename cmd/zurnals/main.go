@@ -45,7 +45,7 @@ func subcommands() []subcommand {
 		{"audit export", "<file>", "write the log and its newest checkpoint to a file, all columns, sealed data stays sealed", auditExport},
 		{"audit prove", "<position> | -from <size> [-to <size>]", "prove that an event is in the log, or that the log continues an earlier one", auditProve},
 		{"audit verify", "<file> -key <public key> [-against <checkpoints>]", "verify an export or a proof; needs no database", auditVerify},
-		{"backup", "<new folder>", "copy the database while it is in use; neither read models nor the master key are in it", backup},
+		{"backup", "<new folder> [-with-read-models]", "copy the database while it is in use; the master key is not in it, and read models only if asked for", backup},
 		{"restore", "<folder> [-ledger <file> | -without-ledger]", "fill an empty database from a backup; whoever was erased since stays erased", restore},
 		{"keys rotate", "<file with the new master key>", "wrap all keys by another master key", rotateKeys},
 		{"relay", "-nats nats://…", "publish the log to NATS JetStream, for read models elsewhere", relayLog},
