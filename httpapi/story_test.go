@@ -58,7 +58,13 @@ type story struct {
 // newStory starts a server that keeps the given read models.
 func newStory(t *testing.T, views ...projections.Any) *story {
 	t.Helper()
-	ctx, pool := t.Context(), pgtest.New(t).App
+	return newStoryOn(t, pgtest.New(t).App, nil, views...)
+}
+
+// newStoryOn tells it on a database, which may have a replica for queries.
+func newStoryOn(t *testing.T, pool, replica *pgxpool.Pool, views ...projections.Any) *story {
+	t.Helper()
+	ctx := t.Context()
 	s := &story{t: t, pool: pool, clock: clock.Stopped(monday), output: new(locked), names: map[string]string{}, tokens: map[string]string{}}
 	var err error
 	s.keys, err = eventstore.OpenKeys(ctx, pool, s.clock.Now, eventstore.NewMaster())
@@ -74,7 +80,7 @@ func newStory(t *testing.T, views ...projections.Any) *story {
 	}
 	logger := slog.New(slog.NewJSONHandler(s.output, nil))
 	s.engine, err = projections.Open(pool, projections.Decoded(s.log, s.keys, catalogue.All),
-		projections.Options{Now: s.clock.Now, Logger: logger, Partial: true}, views...)
+		projections.Options{Now: s.clock.Now, Logger: logger, Partial: true, Replica: replica}, views...)
 	s.must(err)
 	s.background(s.engine.Run)
 	sealer, err := proof.Open(ctx, proof.Config{Pool: pool, Log: s.log, Keys: s.keys, Now: s.clock.Now, Logger: logger})

@@ -35,6 +35,7 @@ type app struct {
 	dsn      string          // as zurnals_app
 	owner    string          // as zurnals_owner
 	pool     *pgxpool.Pool
+	replica  *pgxpool.Pool // answers queries; nil: pool does
 	clock    *clock.Clock
 	keys     *eventstore.PostgresKeys
 	log      *eventstore.Postgres
@@ -112,8 +113,11 @@ func open(ctx context.Context, cfg Config, logger *slog.Logger) (_ *app, err err
 	if a.links, err = commands.OpenLinks(ctx, a.keys); err != nil {
 		return nil, err
 	}
+	if a.replica, err = openReplica(ctx, cfg); err != nil {
+		return nil, err
+	}
 	a.engine, err = projections.Open(a.pool, projections.Decoded(a.log, a.keys, catalogue.All),
-		projections.Options{Now: a.clock.Now, Logger: logger}, readModels...)
+		projections.Options{Now: a.clock.Now, Logger: logger, Replica: a.replica}, readModels...)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +164,9 @@ func (a *app) master(ctx context.Context) (*eventstore.Master, error) {
 func (a *app) close() {
 	a.stopLog()
 	a.background.Wait()
+	if a.replica != nil {
+		a.replica.Close()
+	}
 	if a.pool != nil {
 		a.pool.Close()
 	}

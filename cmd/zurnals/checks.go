@@ -29,6 +29,7 @@ func (a *app) checks() []httpapi.Check {
 		{Name: "migrations", Check: func(ctx context.Context) (string, error) { return checkMigrations(ctx, a.owner) }},
 		{Name: "partitions", Check: a.checkPartitions},
 		{Name: "read models", Check: a.checkReadModels},
+		{Name: "replica", Check: a.checkReplica},
 		{Name: "reactions", Check: a.checkReactions},
 		{Name: "roles", Check: a.checkRoles},
 		{Name: "disk", Check: func(context.Context) (string, error) { return checkDisk(a.cfg.DataDir) }},

@@ -36,6 +36,9 @@ type Config struct {
 	DatabaseURL string
 	// MigrateURL is the same database as the role zurnals_owner, for migrations.
 	MigrateURL string
+	// ReplicaURL is a streaming standby of that database, as zurnals_app, which
+	// answers what is asked of read models. Empty: the database does.
+	ReplicaURL string
 	// MasterKeyFile holds the master key, which all personal data is sealed
 	// under. Empty: DataDir/master.key, made on the first start.
 	MasterKeyFile string
@@ -74,6 +77,7 @@ var settings = []setting{
 	{flag: "data-dir", env: "ZURNALS_DATA_DIR", doc: "embedded PostgreSQL, run.json, master key (default .data here, as root maybe /var/lib/zurnals/…)", text: func(c *Config) *string { return &c.DataDir }},
 	{flag: "database-url", env: "ZURNALS_DATABASE_URL", doc: "external PostgreSQL 15 or later, as zurnals_app (default: embedded)", text: func(c *Config) *string { return &c.DatabaseURL }},
 	{flag: "migrate-url", env: "ZURNALS_MIGRATE_URL", doc: "the same database as zurnals_owner, for migrations", text: func(c *Config) *string { return &c.MigrateURL }},
+	{flag: "replica-url", env: "ZURNALS_REPLICA_URL", doc: "a streaming standby of the external PostgreSQL, as zurnals_app, for queries (default: none)", text: func(c *Config) *string { return &c.ReplicaURL }},
 	{flag: "master-key-file", env: "ZURNALS_MASTER_KEY_FILE", doc: "file with the master key (default <data-dir>/master.key)", text: func(c *Config) *string { return &c.MasterKeyFile }},
 	{flag: "smtp", env: "ZURNALS_SMTP", doc: "smtp://user:password@host:port or smtps://…", text: func(c *Config) *string { return &c.SMTP }},
 	{flag: "mail-from", env: "ZURNALS_MAIL_FROM", fallback: "zurnals@localhost", doc: "sender of all mail", text: func(c *Config) *string { return &c.MailFrom }},
@@ -140,6 +144,9 @@ func (c *Config) check() error {
 	}
 	if (c.DatabaseURL == "") != (c.MigrateURL == "") {
 		say("database-url", "needs -migrate-url beside it, and the other way round")
+	}
+	if c.ReplicaURL != "" && c.DatabaseURL == "" {
+		say("replica-url", "needs -database-url: the embedded PostgreSQL has no standby")
 	}
 	if c.MasterKeyFile == "" {
 		c.MasterKeyFile = filepath.Join(c.DataDir, "master.key")

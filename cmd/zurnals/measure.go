@@ -15,6 +15,7 @@ func (a *app) measure(registry prometheus.Registerer) {
 		Head:        func() int64 { head, _ := a.log.Changes(); return head },
 		Projections: a.projectionStages,
 		Reactions:   a.reactionStages,
+		Replica:     a.replicaStage,
 		Disk:        a.cfg.DataDir,
 	}
 	registry.MustRegister(a.appends, &metrics.Collector{Sources: sources})

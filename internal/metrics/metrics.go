@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Sources are where a Collector asks. All but Disk must be there.
+// Sources are where a Collector asks. All but Replica and Disk must be there.
 type Sources struct {
 	Pool *pgxpool.Pool
 	Now  func() time.Time // the one clock
@@ -27,6 +27,10 @@ type Sources struct {
 	Waiting     func() int   // appends that wait to be sent
 	Projections func() []Stage
 	Reactions   func(context.Context) ([]Stage, error)
+
+	// Replica tells how many positions the replica for queries is behind, whether
+	// it answers, and whether there is one; nil: there is none.
+	Replica func() (lag int64, up, there bool)
 
 	Disk string // a folder on the disk that must not fill up; empty: not ours to watch
 }
@@ -63,6 +67,9 @@ var (
 	projectionState    = describe("zurnals_projection_state", "1 for what a read model does: running, stopped, building …", "projection", "state")
 	projectionParked   = describe("zurnals_projection_parked", "What a read model has put aside for the operator.", "projection")
 
+	replicaLag = describe("zurnals_replica_lag_positions", "Positions of the log that the replica for queries does not show yet.")
+	replicaUp  = describe("zurnals_replica_up", "Whether the replica answers queries; if not, the primary does.")
+
 	reactionPosition = describe("zurnals_reaction_position", "Last position that a reaction is done with.", "reaction")
 	reactionEvents   = describe("zurnals_reaction_lag_events", "Events that a reaction is not done with.", "reaction")
 	reactionSeconds  = describe("zurnals_reaction_lag_seconds", "Age of the oldest event that a reaction is not done with.", "reaction")
@@ -81,6 +88,7 @@ var (
 var all = []gauge{
 	headPosition, waiting, prepared, sealed,
 	projectionPosition, projectionEvents, projectionSeconds, projectionState, projectionParked,
+	replicaLag, replicaUp,
 	reactionPosition, reactionEvents, reactionSeconds, reactionParked,
 	jobCount, jobAge, undelivered, databaseUp, databaseBytes, clockAhead, diskFree, diskSize,
 	poolAcquired, poolIdle, poolConstructing, poolTotal, poolMax,
@@ -107,6 +115,13 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	if free, size, err := Disk(c.Disk); c.Disk != "" && err == nil {
 		tell(diskFree, float64(free))
 		tell(diskSize, float64(size))
+	}
+
+	if c.Replica != nil {
+		if lag, up, there := c.Replica(); there {
+			tell(replicaLag, float64(lag))
+			tell(replicaUp, truth(up))
+		}
 	}
 
 	// Positions first, then the head: it is never behind them.

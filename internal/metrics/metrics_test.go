@@ -109,6 +109,7 @@ func TestAStageThatStandsStillIsSeen(t *testing.T) {
 	w.sources.Reactions = func(context.Context) ([]metrics.Stage, error) {
 		return []metrics.Stage{{Name: "mail", Position: 1, Parked: 3}}, nil
 	}
+	w.sources.Replica = func() (int64, bool, bool) { return 7, true, true }
 	now := monday
 	w.sources.Now = func() time.Time { return now }
 	w.registry.MustRegister(&metrics.Collector{Sources: w.sources})
@@ -135,6 +136,8 @@ func TestAStageThatStandsStillIsSeen(t *testing.T) {
 		"zurnals_projection_state projection=staff state=building": 1,
 		"zurnals_projection_position projection=students":          2,
 		"zurnals_projection_lag_events projection=students":        0,
+		"zurnals_replica_lag_positions":                            7,
+		"zurnals_replica_up":                                       1,
 		"zurnals_reaction_position reaction=mail":                  1,
 		"zurnals_reaction_lag_events reaction=mail":                1,
 		"zurnals_reaction_lag_seconds reaction=mail":               30,
