@@ -9,16 +9,15 @@ import (
 )
 
 // call is a group of appends as the arrays that the SQL function es.append
-// takes, see migrations/00002_eventstore.sql.
+// takes, see migrations/00014_append.sql.
 type call struct {
 	command                       [][16]byte
 	fingerprint                   [][]byte
-	events                        []int32
-	wReq, wExpected, wOffset, wN  []int32
+	before, events                []int32
+	wReq, wExpected, wBefore, wN  []int32
 	wStream                       []string
-	eReq, eWrite, eOffset         []int32
-	eVersion, eSchema             []int32
-	eStream, eType                []string
+	eWrite, eSchema               []int32
+	eType                         []string
 	eID                           [][16]byte
 	eMeta, eData                  [][]byte
 	gReq, gVersion                []int32
@@ -33,10 +32,10 @@ type call struct {
 
 // reset empties the arrays, which stay arrays: the function is given none that is NULL.
 func (c *call) reset() {
-	c.command, c.fingerprint, c.events = keep(c.command), keep(c.fingerprint), keep(c.events)
-	c.wReq, c.wExpected, c.wOffset, c.wN, c.wStream = keep(c.wReq), keep(c.wExpected), keep(c.wOffset), keep(c.wN), keep(c.wStream)
-	c.eReq, c.eWrite, c.eOffset, c.eVersion, c.eSchema = keep(c.eReq), keep(c.eWrite), keep(c.eOffset), keep(c.eVersion), keep(c.eSchema)
-	c.eStream, c.eType, c.eID, c.eMeta, c.eData = keep(c.eStream), keep(c.eType), keep(c.eID), keep(c.eMeta), keep(c.eData)
+	c.command, c.fingerprint, c.before, c.events = keep(c.command), keep(c.fingerprint), keep(c.before), keep(c.events)
+	c.wReq, c.wExpected, c.wBefore, c.wN, c.wStream = keep(c.wReq), keep(c.wExpected), keep(c.wBefore), keep(c.wN), keep(c.wStream)
+	c.eWrite, c.eID, c.eType, c.eSchema = keep(c.eWrite), keep(c.eID), keep(c.eType), keep(c.eSchema)
+	c.eMeta, c.eData = keep(c.eMeta), keep(c.eData)
 	c.gReq, c.gVersion, c.gStream = keep(c.gReq), keep(c.gVersion), keep(c.gStream)
 	c.cReq, c.cKind, c.cStream, c.cFrom, c.cValue = keep(c.cReq), keep(c.cKind), keep(c.cStream), keep(c.cFrom), keep(c.cValue)
 	c.cHash, c.cTake = keep(c.cHash), keep(c.cTake)
@@ -59,27 +58,22 @@ func (c *call) add(p *Postgres, a *pending) {
 		fingerprint = []byte{}
 	}
 	c.fingerprint = append(c.fingerprint, fingerprint)
+	c.before = append(c.before, int32(len(c.eID)))
 	c.events = append(c.events, int32(a.events))
 	req := int32(len(c.command)) // numbers of SQL arrays begin at 1
-	offset := int32(0)
 	for _, w := range r.Writes {
 		c.wReq = append(c.wReq, req)
 		c.wStream = append(c.wStream, w.Stream)
 		c.wExpected = append(c.wExpected, int32(min(w.Expected, 1<<30)))
-		c.wOffset = append(c.wOffset, offset)
+		c.wBefore = append(c.wBefore, int32(len(c.eID)))
 		c.wN = append(c.wN, int32(len(w.Events)))
-		for i, e := range w.Events {
-			c.eReq = append(c.eReq, req)
+		for _, e := range w.Events {
 			c.eWrite = append(c.eWrite, int32(len(c.wReq)))
-			c.eOffset = append(c.eOffset, offset)
-			c.eStream = append(c.eStream, w.Stream)
-			c.eVersion = append(c.eVersion, int32(i+1))
 			c.eID = append(c.eID, e.ID)
 			c.eType = append(c.eType, e.Type)
 			c.eSchema = append(c.eSchema, int32(e.Schema))
 			c.eMeta = append(c.eMeta, e.Meta)
 			c.eData = append(c.eData, e.Data)
-			offset++
 		}
 	}
 	for _, g := range r.Guards {
@@ -145,7 +139,7 @@ func (c *call) send(ctx context.Context, conn *pgx.Conn, p *Postgres, group []*p
 	for _, a := range group {
 		c.add(p, a)
 	}
-	if len(group) == 1 && len(c.wReq) == 1 && len(c.eReq) == 1 && len(c.cReq)+len(c.xReq) == 0 {
+	if len(group) == 1 && len(c.wReq) == 1 && len(c.eID) == 1 && len(c.cReq)+len(c.xReq) == 0 {
 		return c.sendOne(ctx, conn, p, group)
 	}
 	var head int64
@@ -153,10 +147,10 @@ func (c *call) send(ctx context.Context, conn *pgx.Conn, p *Postgres, group []*p
 	var versions, rejected, reason, item, actual []int32
 	var holder []string
 	err := conn.QueryRow(ctx, `SELECT * FROM es.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-		$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)`,
-		p.clock(), c.command, c.fingerprint, c.events,
-		c.wReq, c.wStream, c.wExpected, c.wOffset, c.wN,
-		c.eReq, c.eWrite, c.eOffset, c.eStream, c.eVersion, c.eID, c.eType, c.eSchema, c.eMeta, c.eData,
+		$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`,
+		p.clock(), c.command, c.fingerprint, c.before, c.events,
+		c.wReq, c.wStream, c.wExpected, c.wBefore, c.wN,
+		c.eWrite, c.eID, c.eType, c.eSchema, c.eMeta, c.eData,
 		c.gReq, c.gStream, c.gVersion,
 		c.cReq, c.cKind, c.cHash, c.cStream, c.cTake, c.cFrom,
 		c.sReq, c.sSubject, c.xReq, c.xSubject,
@@ -238,4 +232,5 @@ func (p *Postgres) accept(group []*pending, verdicts []verdict, head int64, at t
 	}
 	p.recent.add(events)
 	p.head.raise(head)
+	p.appended.raise(head)
 }

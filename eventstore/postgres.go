@@ -23,7 +23,8 @@ type Postgres struct {
 	clock    func() time.Time
 	keys     *PostgresKeys
 	claimKey []byte
-	head     *watermark
+	head     *watermark // of the log
+	appended *watermark // what this process appended of it
 	recent   *ring
 	queue    chan *pending
 
@@ -48,7 +49,7 @@ func Open(ctx context.Context, pool *pgxpool.Pool, clock func() time.Time, keys 
 	}
 	p := &Postgres{
 		pool: pool, clock: clock, keys: keys, claimKey: claimKey,
-		head: newWatermark(0), recent: new(ring),
+		head: newWatermark(0), appended: newWatermark(0), recent: new(ring),
 		queue: make(chan *pending, queued), stopped: make(chan struct{}),
 	}
 	p.stopping, p.stop = context.WithCancel(context.Background())
@@ -58,8 +59,8 @@ func Open(ctx context.Context, pool *pgxpool.Pool, clock func() time.Time, keys 
 	return p, nil
 }
 
-// Run does the work: it appends, hears of what other processes append, and
-// keeps partitions ready. It ends when ctx ends or Close is called, after the
+// Run does the work: it appends and tells other processes of it, hears of what
+// they append, and keeps partitions ready. It ends when ctx ends or Close is called, after the
 // appends that wait are done. It outlives losses of the database. Call it once.
 func (p *Postgres) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -68,9 +69,13 @@ func (p *Postgres) Run(ctx context.Context) error {
 	var helpers sync.WaitGroup
 	helpers.Go(func() { p.listen(ctx) })
 	helpers.Go(func() { p.upkeep(ctx) })
+	announcing, end := context.WithCancel(context.WithoutCancel(ctx)) // until after the last append
+	defer end()
+	helpers.Go(func() { p.announce(announcing) })
 	l := lane{log: p}
 	l.run(ctx)
 	p.finish()
+	end()
 	helpers.Wait()
 	return nil
 }

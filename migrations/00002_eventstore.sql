@@ -1,5 +1,5 @@
--- The log. zurnals_app reads it and appends through es.append (00007); it cannot
--- change or delete what is there.
+-- The log. zurnals_app reads it and appends through es.append, which has a
+-- migration of its own; it cannot change or delete what is there.
 
 -- +goose Up
 CREATE SCHEMA es;
