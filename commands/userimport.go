@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,23 +11,28 @@ import (
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/domain/identity"
+	"zurnals/eventstore"
 )
 
 // UserColumns are the headings of a file with users (EMU-015), in the order of
-// the fields of a UserRow.
-var UserColumns = []string{"Vārds *", "Uzvārds *", "Personas kods *", "E-pasta adrese *"}
+// the fields of a UserRow. The last ones, UserColumnsOptional, may be missing; a
+// file for a municipality has no classes.
+var UserColumns = []string{"Vārds *", "Uzvārds *", "Personas kods *", "E-pasta adrese *", "Lomas", "Audzināmā klase"}
+
+// UserColumnsOptional is how many columns a file of a school may lack.
+const UserColumnsOptional = 2
 
 // userFields are the fields of a person, in the order of UserColumns.
-var userFields = []string{"given_name", "family_name", "personal_code", "email"}
+var userFields = []string{"given_name", "family_name", "personal_code", "email", "roles", "classes"}
 
 // UserRowsMax is how many users one file may have.
 const UserRowsMax = 5_000
 
 type (
-	// ImportUsers has everybody in a file work at a school
-	// (“Lietotāju augšupielāde”).
+	// ImportUsers has everybody in a file work at a school, or at a
+	// municipality itself (“Lietotāju augšupielāde”).
 	ImportUsers struct {
-		School      domain.SchoolID
+		Place       access.Scope
 		File        string // SHA-256, in hex
 		Rows        []UserRow
 		DryRun      bool // only tell what would happen
@@ -40,6 +43,7 @@ type (
 	UserRow struct {
 		Row                                        int // of the file
 		GivenName, FamilyName, PersonalCode, Email string
+		Roles, Classes                             string          // words, with commas between them
 		Wrong                                      []domain.Detail // cells that could not be read, by column
 	}
 )
@@ -58,15 +62,28 @@ type UserImport struct {
 var (
 	ErrUserRows    = domain.Refuse(domain.Invalid, "user_import.rows", "rows of the file are wrong, so nothing was done")
 	ErrNoUserRows  = domain.Refuse(domain.Invalid, "user_import.nothing", "no row of the file is valid")
-	errEmailTwice  = domain.Refuse(domain.Conflict, "user_import.email_twice", "an earlier row has this e-mail address")
-	errCodeTwice   = domain.Refuse(domain.Conflict, "user_import.code_twice", "an earlier row has this personal code")
 	noteHere       = domain.Refuse(domain.Conflict, "user_import.already_here", "works here already")
 	noteAttached   = domain.Refuse(domain.Conflict, "user_import.attached", "has an account, which is attached")
 	noteOtherEmail = domain.Refuse(domain.Conflict, "user_import.email_unused", "has an account with another address")
 )
 
-// chunkRows is how many rows are taken in one append.
-const chunkRows = 200
+// What one append takes: so many rows, or fewer of those with many roles.
+const (
+	chunkRows   = 200
+	rowEvents = eventstore.MaxEvents * 9 / 10
+)
+
+// chunk returns how many of the rows one append takes. A person is three events
+// at most, and a role two.
+func chunk(rows []userRow) int {
+	events := 0
+	for n, row := range rows {
+		if events += 3 + 2*len(row.roles); n == chunkRows || events > rowEvents {
+			return n
+		}
+	}
+	return len(rows)
+}
 
 // importPatience is how long a loading may take, when the log is slow too.
 const importPatience = 5 * time.Minute
@@ -81,7 +98,7 @@ const importPatience = 5 * time.Minute
 // between check and append somebody else takes an address, that is told as a
 // mistake of the row.
 func (c *Commands) ImportUsers(ctx context.Context, by access.Actor, cmd ImportUsers) (UserImport, error) {
-	place, err := c.SchoolScope(ctx, cmd.School)
+	place, err := c.workplace(ctx, cmd.Place)
 	if err != nil {
 		return UserImport{}, err
 	}
@@ -97,7 +114,9 @@ func (c *Commands) ImportUsers(ctx context.Context, by access.Actor, cmd ImportU
 	if state.Completed() {
 		return UserImport{r.id, state}, nil
 	}
-	r.check()
+	if err := r.check(ctx); err != nil {
+		return UserImport{}, err
+	}
 	if cmd.DryRun || !state.Started() {
 		if preview, err := r.preview(ctx); cmd.DryRun || err != nil {
 			return preview, err
@@ -110,26 +129,36 @@ func (c *Commands) ImportUsers(ctx context.Context, by access.Actor, cmd ImportU
 		return UserImport{}, err
 	}
 	for done := state.Done; done < len(r.rows); {
-		part := r.rows[done:min(done+chunkRows, len(r.rows))]
+		part := r.rows[done : done+chunk(r.rows[done:])]
 		if err := r.take(ctx, done, part); err != nil {
 			return UserImport{}, err
 		}
 		done += len(part)
 	}
-	return c.UserImport(ctx, by, cmd.School, r.id)
+	return c.UserImport(ctx, by, place, r.id)
 }
 
 // UserImport returns how far a loading is, and what came of it.
-func (c *Commands) UserImport(ctx context.Context, by access.Actor, school domain.SchoolID, id domain.UserImportID) (UserImport, error) {
-	place, err := c.SchoolScope(ctx, school)
+func (c *Commands) UserImport(ctx context.Context, by access.Actor, named access.Scope, id domain.UserImportID) (UserImport, error) {
+	place, err := c.workplace(ctx, named)
 	if err != nil {
 		return UserImport{}, err
 	}
 	state, err := look(ctx, c, by, access.At(access.ManageUsers, place), identity.UserImports, id)
-	if err == nil && state.School != school {
-		err = identity.ErrNoImport
+	if err == nil && !state.At(place.Municipality, place.School) {
+		return UserImport{}, identity.ErrNoImport
 	}
 	return UserImport{id, state}, err
+}
+
+// workplace returns the school or the municipality that is named: what a file
+// is for.
+func (c *Commands) workplace(ctx context.Context, named access.Scope) (access.Scope, error) {
+	place, err := c.resolve(ctx, named)
+	if err == nil && (place != place.Workplace() || place.Municipality.IsZero()) {
+		err = access.ErrElsewhere
+	}
+	return place, err
 }
 
 // A userImport is a loading at work.
@@ -143,72 +172,10 @@ type userImport struct {
 	rows  []userRow
 }
 
-// A userRow is a row that was checked by itself and against the others.
-type userRow struct {
-	row      int
-	person   identity.Person
-	problems []identity.RowProblem // none: it can be taken
-}
-
-// check parses all rows and finds those that mean the same person or address.
-func (r *userImport) check() {
-	emails, codes := make(map[string]int), make(map[string]int)
-	for _, row := range r.cmd.Rows {
-		checked := userRow{row: row.Row}
-		for _, d := range row.Wrong {
-			checked.problems = append(checked.problems, identity.RowProblem{Row: row.Row, Column: d.Column, Code: d.Code})
-		}
-		person, err := identity.ParsePerson(row.GivenName, row.FamilyName, row.PersonalCode, strings.TrimSpace(row.Email))
-		var refused *domain.Error
-		if errors.As(err, &refused) {
-			for _, d := range refused.Details {
-				checked.wrong(d.Field, d.Code, 0)
-			}
-		} else {
-			checked.person = person
-		}
-		if strings.TrimSpace(row.PersonalCode) == "" {
-			checked.wrong("personal_code", identity.ErrCodeMissing.Code, 0)
-		}
-		// An address counts as used by its row even if that row is wrong elsewhere.
-		if email, err := identity.ParseEmail(strings.TrimSpace(row.Email)); err == nil {
-			key := identity.EmailClaim(email).Value
-			if first, ok := emails[key]; ok {
-				checked.wrong("email", errEmailTwice.Code, first)
-			} else {
-				emails[key] = row.Row
-			}
-		}
-		if code, err := domain.ParsePersonalCode(strings.TrimSpace(row.PersonalCode)); err == nil {
-			if first, ok := codes[string(code)]; ok {
-				checked.wrong("personal_code", errCodeTwice.Code, first)
-			} else {
-				codes[string(code)] = row.Row
-			}
-		}
-		slices.SortStableFunc(checked.problems, func(x, y identity.RowProblem) int {
-			return slices.Index(UserColumns, x.Column) - slices.Index(UserColumns, y.Column)
-		})
-		r.rows = append(r.rows, checked)
-	}
-}
-
-// wrong notes a mistake in a field, unless its cell is known to be wrong.
-func (row *userRow) wrong(field, code string, other int) {
-	p := identity.RowProblem{Row: row.row, Column: UserColumns[max(0, slices.Index(userFields, field))], Code: code}
-	if slices.ContainsFunc(row.problems, func(q identity.RowProblem) bool { return q.Column == p.Column }) {
-		return
-	}
-	if other > 0 {
-		p.What = strconv.Itoa(other)
-	}
-	row.problems = append(row.problems, p)
-}
-
 // preview tells what would happen, and refuses the file if something is wrong
 // with it that the request does not put up with.
 func (r *userImport) preview(ctx context.Context) (UserImport, error) {
-	report := UserImport{UserImport: identity.UserImport{School: r.cmd.School, File: r.cmd.File, Rows: len(r.rows)}}
+	report := UserImport{UserImport: identity.UserImport{Municipality: r.place.Municipality, School: r.place.School, File: r.cmd.File, Rows: len(r.rows)}}
 	for part := range slices.Chunk(r.rows, chunkRows) {
 		u := &unit{c: r.c, ctx: ctx, by: r.by, at: r.c.Now()} // nothing of it is appended
 		taken, err := r.admit(u, part)
@@ -259,7 +226,8 @@ func (r *userImport) take(ctx context.Context, from int, rows []userRow) error {
 			if err != nil {
 				return err
 			}
-			taken.Import, taken.School, taken.From, taken.Rows = r.id, r.place.School, from, len(rows)
+			taken.Import, taken.Municipality, taken.School = r.id, r.place.Municipality, r.place.School
+			taken.From, taken.Rows = from, len(rows)
 			_, err = decide(u, identity.UserImports, r.id, identity.UserImportCommand(taken))
 			return err
 		})
@@ -301,7 +269,7 @@ func (r *userImport) admit(u *unit, rows []userRow) (identity.TakeUserRows, erro
 		}
 		person := persons[identity.PersonalCodeClaim(row.person.PersonalCode).Value]
 		addressee := addressees[identity.EmailClaim(row.person.Email).Value]
-		admitted, err := admitAs(u, r.place, row.person, nil, accounts[i], domain.NewID[domain.InvitationID](), person, addressee)
+		admitted, err := r.admitRow(u, row, accounts[i], person, addressee)
 		note := func(code, column string, notice bool) {
 			done.Problems = append(done.Problems, identity.RowProblem{Row: row.row, Column: column, Code: code, Notice: notice})
 		}
@@ -309,6 +277,9 @@ func (r *userImport) admit(u *unit, rows []userRow) (identity.TakeUserRows, erro
 		case errors.Is(err, ErrEmailTaken):
 			done.Refused++
 			note(ErrEmailTaken.Code, UserColumns[3], false)
+		case errors.Is(err, access.ErrManyRoles):
+			done.Refused++
+			note(access.ErrManyRoles.Code, UserColumns[4], false)
 		case err != nil:
 			return done, err
 		case admitted.How == Invited:
@@ -325,6 +296,21 @@ func (r *userImport) admit(u *unit, rows []userRow) (identity.TakeUserRows, erro
 		}
 	}
 	return done, nil
+}
+
+// admitRow admits one person. That the account can hold the roles too is seen
+// first: what a row has added to the unit cannot be taken back.
+func (r *userImport) admitRow(u *unit, row userRow, account, person, addressee domain.AccountID) (Admitted, error) {
+	if !person.IsZero() {
+		held, err := load(u, access.Assignments, person)
+		if err != nil {
+			return Admitted{}, err
+		}
+		if !held.WorksAt(r.place) && len(held.Held())+len(row.roles) > access.HeldMax {
+			return Admitted{}, access.ErrManyRoles
+		}
+	}
+	return admitAs(u, r.place, row.person, row.roles, account, domain.NewID[domain.InvitationID](), person, addressee)
 }
 
 // holders returns which accounts have the personal codes and the addresses of

@@ -54,7 +54,7 @@ func TestALoadingGoesOn(t *testing.T) {
 	w := newStaffWorld(t)
 	_, admin := w.registered(w.at(w.school), commands.NewRole{Role: access.SchoolAdmin})
 	admin.Command, admin.Fingerprint = uuid.New(), []byte("file")
-	load := commands.ImportUsers{School: w.school, File: "sum", Rows: userFile(450)}
+	load := commands.ImportUsers{Place: w.at(w.school), File: "sum", Rows: userFile(450)}
 	before := w.count("identity.user_invited")
 
 	down := errors.New("the server is switched off")
@@ -108,7 +108,7 @@ func TestAnAddressIsTakenMeanwhile(t *testing.T) {
 		_, err := w.InviteUser(context.Background(), operator, cmd)
 		return err
 	}}
-	done, err := w.ImportUsers(t.Context(), admin, commands.ImportUsers{School: w.school, File: "sum", Rows: userFile(20)})
+	done, err := w.ImportUsers(t.Context(), admin, commands.ImportUsers{Place: w.at(w.school), File: "sum", Rows: userFile(20)})
 	if err != nil || done.Invited != 19 || done.Refused != 1 || len(done.Problems) != 1 ||
 		done.Problems[0] != (commands.RowProblem{Row: 9, Column: "E-pasta adrese *", Code: commands.ErrEmailTaken.Code}) {
 		t.Errorf("%v %+v", err, done)
@@ -120,13 +120,13 @@ func TestWhoLoadsUsers(t *testing.T) {
 	_, teacher := w.registered(w.at(w.school), commands.NewRole{Role: access.ClassTeacher, Class: w.class})
 	_, stranger := w.registered(w.at(w.other), commands.NewRole{Role: access.SchoolAdmin})
 	for _, dry := range []bool{true, false} {
-		load := commands.ImportUsers{School: w.school, File: "sum", Rows: userFile(1), DryRun: dry}
+		load := commands.ImportUsers{Place: w.at(w.school), File: "sum", Rows: userFile(1), DryRun: dry}
 		w.refused(access.ErrForbidden, func() error { _, err := w.ImportUsers(t.Context(), teacher, load); return err })
 		w.refused(access.ErrElsewhere, func() error { _, err := w.ImportUsers(t.Context(), stranger, load); return err })
 	}
 	_, admin := w.registered(w.at(w.school), commands.NewRole{Role: access.SchoolAdmin})
 	w.refused(nil, func() error {
-		preview, err := w.ImportUsers(t.Context(), admin, commands.ImportUsers{School: w.school, Rows: userFile(3), DryRun: true})
+		preview, err := w.ImportUsers(t.Context(), admin, commands.ImportUsers{Place: w.at(w.school), Rows: userFile(3), DryRun: true})
 		if preview.Invited != 3 || !preview.ID.IsZero() {
 			t.Errorf("%+v", preview)
 		}
@@ -143,7 +143,7 @@ func TestTheLargestRowsFit(t *testing.T) {
 		rows[i].GivenName, rows[i].FamilyName = strings.Repeat("𝔸", identity.NameMax), strings.Repeat("𝔸", identity.NameMax)
 		rows[i].Email = fmt.Sprintf("%060d@%s.lv", i, strings.TrimSuffix(strings.Repeat(strings.Repeat("x", 60)+".", 3), "."))
 	}
-	done, err := w.ImportUsers(t.Context(), admin, commands.ImportUsers{School: w.school, File: "sum", Rows: rows})
+	done, err := w.ImportUsers(t.Context(), admin, commands.ImportUsers{Place: w.at(w.school), File: "sum", Rows: rows})
 	if err != nil || done.Invited != 201 {
 		t.Errorf("%v %+v", err, done)
 	}

@@ -29,6 +29,12 @@ type Page struct {
 	Query  string `query:"q" maxLength:"100" doc:"only those whose name contains this; case and diacritics do not matter"`
 }
 
+// PageOnly asks for one page of a list that cannot be searched.
+type PageOnly struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"how many at most"`
+	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
+}
+
 // A list is one page of an answer. The items are never null.
 type list[T any] struct {
 	Body struct {

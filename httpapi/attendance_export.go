@@ -2,12 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,14 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"zurnals/domain/access"
-	"zurnals/internal/sheet"
 	"zurnals/projections/attendance"
-)
-
-// Content types of exported tables.
-const (
-	kindXLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-	kindCSV  = "text/csv; charset=utf-8"
 )
 
 type exportIn struct {
@@ -33,9 +21,7 @@ type exportIn struct {
 	Remarks bool   `query:"remarks" doc:"remarks stand in the cells too"`
 }
 
-// exportRegister writes the report to a temporary file while it is read, row
-// by row, and then sends the file: the database does not wait for a slow
-// client, and what fails is told before anything is sent.
+// exportRegister sends the report as a file.
 func (a *API) exportRegister(ctx context.Context, by access.Actor, in *exportIn) (*huma.StreamResponse, error) {
 	place, err := a.register(ctx, in.Register)
 	if err != nil {
@@ -45,70 +31,24 @@ func (a *API) exportRegister(ctx context.Context, by access.Actor, in *exportIn)
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.CreateTemp("", "zurnals-export-*")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(file.Name()); err != nil { // it lives as long as it is open
-		return nil, errors.Join(err, file.Close())
-	}
-	x := export{out: file, format: in.Format, remarks: in.Remarks}
-	err = attendance.Walk(ctx, a.Views, by, place, ask, x.head, x.row)
-	if err == nil {
-		err = x.table.Finish()
-	}
-	if x.table != nil {
-		err = errors.Join(err, x.table.Close())
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	size, err := file.Seek(0, io.SeekEnd)
-	if err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return &huma.StreamResponse{Body: func(c huma.Context) {
-		c.SetHeader("Content-Type", map[string]string{"xlsx": kindXLSX, "csv": kindCSV}[in.Format])
-		c.SetHeader("Content-Disposition", attachment(x.name+"."+in.Format))
-		c.SetHeader("Content-Length", strconv.FormatInt(size, 10))
-		c.SetStatus(http.StatusOK)
-		if _, err := io.Copy(c.BodyWriter(), file); err != nil {
-			a.Log.DebugContext(ctx, "export not sent", "err", err) // the client has gone
-		}
-		if err := file.Close(); err != nil {
-			a.Log.ErrorContext(ctx, "export not closed", "err", err)
-		}
-	}}, nil
-}
-
-// attachment names a file to be saved, in any alphabet (RFC 6266).
-func attachment(name string) string {
-	return mime.FormatMediaType("attachment", map[string]string{"filename": name})
+	return a.tableFile(ctx, in.Format, func(f *tableFile) error {
+		x := export{tableFile: f, remarks: in.Remarks}
+		return attendance.Walk(ctx, a.Views, by, place, ask, x.head, x.row)
+	})
 }
 
 // An export is a report as a table, headings in Latvian (S-27).
 type export struct {
-	out     io.Writer
-	format  string
+	*tableFile
 	remarks bool
 
-	name     string
-	table    sheet.Table
 	statuses []string
 	graded   bool
 }
 
-func (x *export) head(h attendance.Heading) (err error) {
-	x.name, x.graded = fileName(h.Register.Name), h.Register.GradeType == "points"
-	if x.format == "csv" {
-		x.table, err = sheet.NewCSV(x.out)
-	} else {
-		x.table, err = sheet.NewXLSX(x.out, h.Register.Name)
-	}
-	if err != nil {
+func (x *export) head(h attendance.Heading) error {
+	x.graded = h.Register.GradeType == "points"
+	if err := x.begin(fileName(h.Register.Name), h.Register.Name); err != nil {
 		return err
 	}
 	cells := []string{"Uzvārds", "Vārds"}

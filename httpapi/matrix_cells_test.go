@@ -23,6 +23,7 @@ func (m *matrix) cells() map[string]cell {
 
 		// users
 		"list-users":          {ask: "GET /schools/{school}/users", at: ofSchool},
+		"export-users":        {ask: "GET /schools/{school}/user-export", at: ofSchool},
 		"invite-user":         {ask: "POST /schools/{school}/users", body: person, at: ofSchool, fresh: counted},
 		"get-user":            {ask: "GET /schools/{school}/users/{member}", at: ofSchool},
 		"resend-invitation":   {ask: "POST /schools/{school}/users/{invited}/invitation", at: ofSchool, fresh: invitedHere},
@@ -40,9 +41,21 @@ func (m *matrix) cells() map[string]cell {
 		"give-municipality-role":         {ask: "PUT /municipalities/{municipality}/users/{clerk}/roles/emu.municipality_analyst", at: ofMunicipality, fresh: clerkHere},
 		"take-municipality-role":         {ask: "DELETE /municipalities/{municipality}/users/{clerk}/roles/emu.municipality_analyst", at: ofMunicipality, fresh: clerkHere},
 
+		"export-municipality-users":        {ask: "GET /municipalities/{municipality}/user-export?schools=true", at: ofMunicipality},
+		"withdraw-municipality-invitation": {ask: "DELETE /municipalities/{municipality}/users/{clerk}/invitation", at: ofMunicipality, fresh: clerkHere},
+		"remove-municipality-user":         {ask: "DELETE /municipalities/{municipality}/users/{clerk}", at: ofMunicipality, fresh: clerkHere},
+
 		"get-user-import-template": {ask: "GET /schools/{school}/user-import-template", at: ofSchool},
 		"import-users":             {ask: "POST /schools/{school}/user-imports", form: (*matrix).users, at: ofSchool},
+		"list-user-imports":        {ask: "GET /schools/{school}/user-imports", at: ofSchool},
 		"get-user-import":          {ask: "GET /schools/{school}/user-imports/{import}", at: ofSchool},
+		"get-user-import-report":   {ask: "GET /schools/{school}/user-imports/{import}/report", at: ofSchool},
+
+		"get-municipality-user-import-template": {ask: "GET /municipalities/{municipality}/user-import-template", at: ofMunicipality},
+		"import-municipality-users":             {ask: "POST /municipalities/{municipality}/user-imports", form: (*matrix).clerks, at: ofMunicipality},
+		"list-municipality-user-imports":        {ask: "GET /municipalities/{municipality}/user-imports", at: ofMunicipality},
+		"get-municipality-user-import":          {ask: "GET /municipalities/{municipality}/user-imports/{town_import}", at: ofMunicipality},
+		"get-municipality-user-import-report":   {ask: "GET /municipalities/{municipality}/user-imports/{town_import}/report", at: ofMunicipality},
 
 		// roster
 		"load-roster":        {ask: "POST /schools/{school}/roster-syncs", form: (*matrix).roster, at: ofSchool},

@@ -21,7 +21,7 @@ func (m *matrix) ownCells() map[string]cell {
 		address = `{"email":"adrese{n}@skola.example"}`
 		recover = `{"email":"adrese{n}@skola.example","reason":"Pastkaste ir slēgta"}`
 		name    = `{"given_name":"Anna"}`
-		code    = `{"personal_code":"37000000001","reason":"Failā bija cita kods"}`
+		code    = `{"personal_code":"{new_code}","reason":"Failā bija cita kods"}`
 		another = `{"current_password":"` + password + `","new_password":"cits zirgs un baterija"}`
 	)
 	any := []string{"If-Match: *"}

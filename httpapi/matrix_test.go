@@ -55,8 +55,9 @@ type matrix struct {
 	places   map[string]map[string]string // what the names stand for at each place
 	security *noted
 
-	spreadsheet []byte // of users to be loaded
-	made        int    // things, for names of their own
+	spreadsheet, townSpreadsheet []byte // of users to be loaded
+
+	made int // things, for names of their own
 }
 
 // noted is the security log, and what was written to it last.

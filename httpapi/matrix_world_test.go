@@ -61,6 +61,7 @@ func newMatrix(t *testing.T) *matrix {
 	m.names["learner"] = m.activated("student_b", "skolens.pirmais")
 	m.again("learner")
 	m.spreadsheet = m.filledIn([4]string{"Ilze", "Ielādēta", "34000000001", "ilze@skola.example"})
+	m.townSpreadsheet = m.filledAt("town", "/municipalities/{municipality}", [4]string{"Ilze", "Ielādēta", "34000000001", "ilze@skola.example"})
 	return m
 }
 
@@ -128,9 +129,12 @@ func (m *matrix) furnish(place string) {
 
 	here["member"] = m.newcomer(access.SupportStaff)
 	m.names["member"] = here["member"]
-	loaded, err := m.commands.ImportUsers(ctx, operator, commands.ImportUsers{School: school, Rows: m.oneRow()})
+	loaded, err := m.commands.ImportUsers(ctx, operator, commands.ImportUsers{Place: access.Scope{School: school}, Rows: m.oneRow()})
 	m.must(err)
 	here["import"] = loaded.ID.String()
+	loaded, err = m.commands.ImportUsers(ctx, operator, commands.ImportUsers{Place: access.Scope{Municipality: id[domain.MunicipalityID](m.story, "municipality")}, Rows: m.oneRow()})
+	m.must(err)
+	here["town_import"] = loaded.ID.String()
 	m.places[place] = here
 	for name, id := range before { // nothing of this place is left
 		if m.names[name] != id && here[name] == "" {
@@ -161,6 +165,7 @@ func (m *matrix) rosterFile() []byte {
 
 func (m *matrix) roster() formBody { return rosterForm(m.rosterFile()) }
 func (m *matrix) users() formBody  { return filled(m.spreadsheet) }
+func (m *matrix) clerks() formBody { return filled(m.townSpreadsheet) }
 
 func (m *matrix) oneRow() []commands.UserRow {
 	counted(m)
@@ -179,10 +184,12 @@ func (m *matrix) answer(into any, st step) {
 	m.must(json.Unmarshal(a.Body.Bytes(), into))
 }
 
-// counted has {n}, {code} and {class_name} stand for what was not used before.
+// counted has {n}, {code}, {new_code} and {class_name} stand for what was not
+// used before.
 func counted(m *matrix) {
 	m.made++
 	m.names["n"], m.names["code"] = fmt.Sprint(m.made), fmt.Sprintf("33%09d", m.made)
+	m.names["new_code"] = fmt.Sprintf("37%09d", m.made)
 	m.names["class_name"] = fmt.Sprintf("%d.%c", 1+m.made/20%12, 'c'+m.made%20)
 }
 

@@ -16,7 +16,13 @@ import (
 // filledIn returns the template as it is downloaded, with rows filled in.
 func (s *story) filledIn(rows ...[4]string) []byte {
 	s.t.Helper()
-	a := s.tell(step{as: "admin", ask: "GET /schools/{school}/user-import-template", status: 200})
+	return s.filledAt("admin", "/schools/{school}", rows...)
+}
+
+// filledAt is the same of a school or a municipality.
+func (s *story) filledAt(as, place string, rows ...[4]string) []byte {
+	s.t.Helper()
+	a := s.tell(step{as: as, ask: "GET " + place + "/user-import-template", status: 200})
 	if got := a.Header().Get("Content-Disposition"); !strings.Contains(got, "filename*=utf-8''") {
 		s.t.Errorf("the template is called %s", got)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"zurnals/commands"
 	"zurnals/domain"
 	"zurnals/domain/access"
@@ -19,7 +21,14 @@ func (a *API) userRoutes() {
 		summary: "Users of a school (Skolas lietotāji), in the order of the Latvian alphabet",
 	}, func(ctx context.Context, by access.Actor, in *schoolUsersIn) (*list[memberShown], error) {
 		place, err := a.school(ctx, in.School)
-		return a.users(ctx, by, place, err, in.UsersIn)
+		return a.users(ctx, by, place, err, in.filter(false), in.Page)
+	})
+	handle(a, route{
+		id: "export-users", method: "GET", path: "/schools/{school}/user-export", tag: tag, permission: access.SeeUsers,
+		summary: "The list of users of a school as a file", produces: []string{kindXLSX, kindCSV},
+	}, func(ctx context.Context, by access.Actor, in *schoolUserExportIn) (*huma.StreamResponse, error) {
+		place, err := a.school(ctx, in.School)
+		return a.exportUsers(ctx, by, place, err, in.filter(false), in.Query, in.Format)
 	})
 	handle(a, route{
 		id: "invite-user", method: "POST", path: "/schools/{school}/users", tag: tag, permission: access.ManageUsers, status: http.StatusCreated, limit: limitMail,
@@ -88,10 +97,17 @@ func (a *API) userRoutes() {
 
 	handle(a, route{
 		id: "list-municipality-users", method: "GET", path: "/municipalities/{municipality}/users", tag: tag, permission: access.SeeUsers,
-		summary: "Users of a municipality itself, not of its schools",
+		summary: "Users of a municipality itself", about: schoolsAbout,
 	}, func(ctx context.Context, by access.Actor, in *municipalityUsersIn) (*list[memberShown], error) {
 		place, err := a.municipality(ctx, in.Municipality)
-		return a.users(ctx, by, place, err, in.UsersIn)
+		return a.users(ctx, by, place, err, in.filter(in.Schools), in.Page)
+	})
+	handle(a, route{
+		id: "export-municipality-users", method: "GET", path: "/municipalities/{municipality}/user-export", tag: tag, permission: access.SeeUsers,
+		summary: "The list of users of a municipality as a file", about: schoolsAbout, produces: []string{kindXLSX, kindCSV},
+	}, func(ctx context.Context, by access.Actor, in *municipalityUserExportIn) (*huma.StreamResponse, error) {
+		place, err := a.municipality(ctx, in.Municipality)
+		return a.exportUsers(ctx, by, place, err, in.filter(in.Schools), in.Query, in.Format)
 	})
 	handle(a, route{
 		id: "invite-municipality-user", method: "POST", path: "/municipalities/{municipality}/users", tag: tag, permission: access.ManageUsers, status: http.StatusCreated, limit: limitMail,
@@ -115,6 +131,20 @@ func (a *API) userRoutes() {
 		return a.resend(ctx, by, place, err, in.Account)
 	})
 	handle(a, route{
+		id: "withdraw-municipality-invitation", method: "DELETE", path: "/municipalities/{municipality}/users/{account}/invitation", tag: tag, permission: access.ManageUsers, status: http.StatusNoContent,
+		summary: "Take an invitation back that was not followed",
+	}, func(ctx context.Context, by access.Actor, in *municipalityUserIn) (*none, error) {
+		place, err := a.municipality(ctx, in.Municipality)
+		return a.withdraw(ctx, by, place, err, in.Account)
+	})
+	handle(a, route{
+		id: "remove-municipality-user", method: "DELETE", path: "/municipalities/{municipality}/users/{account}", tag: tag, permission: access.ManageUsers, status: http.StatusNoContent,
+		summary: "End that somebody works at a municipality, with all roles there", about: "The account stays.",
+	}, func(ctx context.Context, by access.Actor, in *municipalityUserIn) (*none, error) {
+		place, err := a.municipality(ctx, in.Municipality)
+		return a.remove(ctx, by, place, err, in.Account)
+	})
+	handle(a, route{
 		id: "give-municipality-role", method: "PUT", path: "/municipalities/{municipality}/users/{account}/roles/{role}", tag: tag, permission: access.GiveAdminRole,
 		summary: "Give a user a role in a municipality", about: rolesAbout,
 	}, func(ctx context.Context, by access.Actor, in *municipalityRoleIn) (*assignmentOut, error) {
@@ -133,7 +163,8 @@ func (a *API) userRoutes() {
 const (
 	inviteAbout = "Somebody new is mailed a registration link that works for five days. Who has an account, as the personal code tells, " +
 		"keeps it with its address and is told. Roles are optional."
-	rolesAbout = "Administrators are made by the municipality or the platform; one may lay down the own role, unless one is the last."
+	schoolsAbout = "With schools also those who work at its schools: one line a person and workplace."
+	rolesAbout   = "Administrators are made by the municipality or the platform; one may lay down the own role, unless one is the last."
 )
 
 // What the routes of schools and of municipalities are asked. Each begins with
@@ -141,18 +172,43 @@ const (
 type (
 	schoolUsersIn struct {
 		School string `path:"school" maxLength:"36"`
-		UsersIn
+		FilterIn
+		Page
 	}
 	municipalityUsersIn struct {
 		Municipality string `path:"municipality" maxLength:"36"`
-		UsersIn
+		FilterIn
+		SchoolsIn
+		Page
+	}
+	schoolUserExportIn struct {
+		School string `path:"school" maxLength:"36"`
+		FilterIn
+		SearchIn
+		FormatIn
+	}
+	municipalityUserExportIn struct {
+		Municipality string `path:"municipality" maxLength:"36"`
+		FilterIn
+		SchoolsIn
+		SearchIn
+		FormatIn
 	}
 
-	// UsersIn asks for one page of users.
-	UsersIn struct {
+	// FilterIn asks for some of the users.
+	FilterIn struct {
 		Role  string `query:"role_held" enum:"administrator,management,support,class_teacher,none" doc:"only those who have this role, or none"`
 		State string `query:"state" enum:"invited,link_expired,registered" doc:"only those who have come so far"`
-		Page
+	}
+
+	// SchoolsIn asks for the users of schools too.
+	SchoolsIn struct {
+		Schools bool `query:"schools" doc:"also those who work at the schools of the municipality"`
+	}
+
+	// SearchIn asks for those whose name or address contains something.
+	SearchIn struct {
+		Query string `query:"q" maxLength:"100" doc:"only those whose name or address contains this; case and diacritics do not matter"`
 	}
 
 	schoolUserIn struct {
@@ -222,12 +278,15 @@ type assignmentOut struct {
 	}
 }
 
-func (a *API) users(ctx context.Context, by access.Actor, place access.Scope, err error, in UsersIn) (*list[memberShown], error) {
+func (in FilterIn) filter(schools bool) staff.Filter {
+	return staff.Filter{Role: in.Role, State: staff.State(in.State), Schools: schools}
+}
+
+func (a *API) users(ctx context.Context, by access.Actor, place access.Scope, err error, filter staff.Filter, page Page) (*list[memberShown], error) {
 	if err != nil {
 		return nil, err
 	}
-	filter := staff.Filter{Role: in.Role, State: staff.State(in.State)}
-	all, next, err := staff.At(ctx, a.Views, by, place, filter, a.Now(), in.asked())
+	all, next, err := staff.At(ctx, a.Views, by, place, filter, a.Now(), page.asked())
 	if err != nil {
 		return nil, err
 	}

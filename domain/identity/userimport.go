@@ -20,8 +20,9 @@ var (
 type UserImportCommand interface{ userImportCommand() }
 
 type (
-	// StartUserImport begins to load users. The file, named by its SHA-256,
-	// was checked before: what was refused as a whole is never started.
+	// StartUserImport begins to load users of a school, or of a municipality
+	// itself. The file, named by its SHA-256, was checked before: what was
+	// refused as a whole is never started.
 	StartUserImport struct {
 		Import       domain.UserImportID
 		Municipality domain.MunicipalityID
@@ -33,10 +34,11 @@ type (
 	// TakeUserRows says what became of the next rows, in the append that has
 	// these users in it. From is how many rows were taken before.
 	TakeUserRows struct {
-		Import domain.UserImportID
-		School domain.SchoolID
-		From   int
-		Rows   int
+		Import       domain.UserImportID
+		Municipality domain.MunicipalityID
+		School       domain.SchoolID
+		From         int
+		Rows         int
 		UserCounts
 		Problems []RowProblem
 	}
@@ -65,16 +67,22 @@ type RowProblem struct {
 
 // A UserImport is what decisions and reports need to know of a loading.
 type UserImport struct {
-	School domain.SchoolID
-	File   string
-	Rows   int // of the file
-	Done   int // taken so far
+	Municipality domain.MunicipalityID
+	School       domain.SchoolID // zero: of the municipality itself
+	File         string
+	Rows         int // of the file
+	Done         int // taken so far
 	UserCounts
 	Problems []RowProblem
 }
 
 // Started says whether there is such a loading.
-func (i UserImport) Started() bool { return !i.School.IsZero() }
+func (i UserImport) Started() bool { return !i.Municipality.IsZero() }
+
+// At says whether the loading is one of a place.
+func (i UserImport) At(municipality domain.MunicipalityID, school domain.SchoolID) bool {
+	return i.Started() && i.Municipality == municipality && i.School == school
+}
 
 // Completed says whether all rows were taken.
 func (i UserImport) Completed() bool { return i.Started() && i.Done == i.Rows }
@@ -92,7 +100,7 @@ func (i UserImport) decide(cmd UserImportCommand) ([]UserImportEvent, error) {
 		switch {
 		case !i.Started():
 			return []UserImportEvent{UserImportStarted(cmd)}, nil
-		case i.School != cmd.School:
+		case !i.At(cmd.Municipality, cmd.School):
 			return nil, ErrNoImport
 		case i.File != cmd.File:
 			return nil, ErrImportOver
@@ -100,7 +108,7 @@ func (i UserImport) decide(cmd UserImportCommand) ([]UserImportEvent, error) {
 		return nil, nil
 	case TakeUserRows:
 		switch {
-		case !i.Started() || i.School != cmd.School:
+		case !i.At(cmd.Municipality, cmd.School):
 			return nil, ErrNoImport
 		case cmd.From != i.Done || cmd.Rows < 1 || cmd.From+cmd.Rows > i.Rows: // another request takes them
 			return nil, ErrImportOver
@@ -115,7 +123,7 @@ func (i UserImport) decide(cmd UserImportCommand) ([]UserImportEvent, error) {
 func (i UserImport) evolve(e UserImportEvent) UserImport {
 	switch e := e.(type) {
 	case UserImportStarted:
-		i.School, i.File, i.Rows = e.School, e.File, e.Rows
+		i.Municipality, i.School, i.File, i.Rows = e.Municipality, e.School, e.File, e.Rows
 	case UserRowsTaken:
 		i.Done += e.Rows
 		i.Invited += e.Invited

@@ -15,6 +15,7 @@ import (
 type Form struct {
 	Sheet    string // name of the sheet; a file with one sheet may call it otherwise
 	Headings []string
+	Optional int // how many of the last headings a file may lack
 	MaxRows  int // records at most
 }
 
@@ -75,7 +76,7 @@ func Read(data []byte, form Form) ([]Record, error) {
 	}
 	switch {
 	case r.columns == nil:
-		return nil, headings(form.Headings, nil)
+		return nil, form.headings(nil)
 	case len(r.records) == 0:
 		return nil, ErrEmpty
 	}
@@ -95,7 +96,7 @@ type reader struct {
 func (r *reader) row(n int, cells []cell) error {
 	if r.columns == nil {
 		if n != 1 {
-			return headings(r.form.Headings, nil)
+			return r.form.headings(nil)
 		}
 		return r.head(cells)
 	}
@@ -147,12 +148,12 @@ func (r *reader) head(cells []cell) error {
 			found[name], r.columns[c.column] = c.column, place
 		}
 	}
-	return headings(r.form.Headings, found, wrong...)
+	return r.form.headings(found, wrong...)
 }
 
 // headings returns what is wrong with the headings, nil for nothing.
-func headings(want []string, found map[string]int, wrong ...domain.Detail) error {
-	for _, h := range want {
+func (f Form) headings(found map[string]int, wrong ...domain.Detail) error {
+	for _, h := range f.Headings[:len(f.Headings)-f.Optional] {
 		if _, ok := found[normal(h)]; !ok {
 			wrong = append(wrong, detail(1, h, errMissing))
 		}

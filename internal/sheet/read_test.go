@@ -63,6 +63,29 @@ func TestARowIsARecord(t *testing.T) {
 	}
 }
 
+// The last headings may be missing where the form says so, and no others.
+func TestHeadingsThatMayBeMissing(t *testing.T) {
+	longer := form
+	longer.Headings, longer.Optional = slices.Concat(form.Headings, []string{"Lomas", "Klase"}), 2
+	data := book(t, func(f *excelize.File, name string) { put(t, f, name, 2, "Līga", "010170-11110", "liga@skola.example") })
+	got, err := sheet.Read(data, longer)
+	must(t, err)
+	if len(got) != 1 || !slices.Equal(got[0].Cells, []string{"Līga", "010170-11110", "liga@skola.example", "", ""}) {
+		t.Errorf("%+v", got)
+	}
+	data = book(t, func(f *excelize.File, name string) {
+		put(t, f, name, 1, "Klase", "Vārds", "Kods", "E-pasts")
+		put(t, f, name, 2, "6.a", "Līga", "010170-11110", "liga@skola.example")
+	})
+	if got, err = sheet.Read(data, longer); err != nil || !slices.Equal(got[0].Cells, []string{"Līga", "010170-11110", "liga@skola.example", "", "6.a"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	longer.Optional = 1
+	if _, err := sheet.Read(data, longer); !errors.Is(err, sheet.ErrHeadings) {
+		t.Errorf("one that must be there: %v", err)
+	}
+}
+
 // Whatever is not plain text is told by row, column and code.
 func TestCellsThatAreNotText(t *testing.T) {
 	for name, c := range map[string]struct {
