@@ -22,7 +22,13 @@ import (
 // External are the services that staff may sign in by, beside e-mail.
 type External struct {
 	Providers map[string]*oidc.Provider // by name; those that are not set up are missing
-	Flows     *oidc.Flows
+	Flows     Flows
+}
+
+// Flows keeps sign-ins at services that have been begun. *oidc.Flows does.
+type Flows interface {
+	Begin(ctx context.Context, flow oidc.Flow) (oidc.Secrets, oidc.Flow, error)
+	Take(ctx context.Context, provider string, secrets oidc.Secrets) (oidc.Flow, error)
 }
 
 // limitExternal is by who asks.
@@ -195,13 +201,19 @@ func (a *API) comeBack(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 	case flow.Account == uuid.Nil:
 		done = "page.external_signed_in"
-		_, err = a.Commands.SignInExternally(r.Context(), q.identified(), who, func(_ context.Context, session domain.SessionID, account domain.AccountID, generation int) error {
+		var signedIn commands.SignedIn
+		signedIn, err = a.Commands.SignInExternally(r.Context(), q.identified(), who, func(_ context.Context, session domain.SessionID, account domain.AccountID, generation int) error {
 			_, cookie, err := a.startSession(q, session, sessions.Staff, account.UUID, generation)
 			if err == nil {
 				w.Header()["Set-Cookie"] = []string{cookie.String()} // of the last try only
 			}
 			return err
 		})
+		if err == nil {
+			var known http.Cookie
+			known, err = a.knownDevice(r.Context(), signedIn.Account)
+			http.SetCookie(w, &known)
+		}
 		if err != nil {
 			w.Header().Del("Set-Cookie")
 		}

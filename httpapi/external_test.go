@@ -67,6 +67,15 @@ func (s *story) viaPassword(name string) (token string) {
 	return said.Token
 }
 
+// guess has somebody guess at the password of somebody else until no more tries
+// are allowed.
+func (s *story) guess(name string) {
+	s.t.Helper()
+	for range 5 {
+		s.tell(step{ask: "POST /sessions", body: `{"email":"` + name + `@skola.example","password":"nezinama parole"}`, status: 401, code: "identity.sign_in"})
+	}
+}
+
 // A journey is a sign-in at a service that has been begun.
 type journey struct {
 	address string
@@ -145,16 +154,18 @@ func TestServiceIsConnectedInTheProfile(t *testing.T) {
 		step{as: "teacher", ask: "POST /me/external-logins/eklase", status: 409, code: "identity.external_connected"},
 	)
 	came := s.travel("", "eklase", "u-17", "", 200, signedInSaid, "You are signed in")
-	var session *http.Cookie
+	var session, device *http.Cookie
 	for _, c := range came.Cookies() {
 		if c.Name == "__Host-zurnals" {
 			session = c
+		} else if c.Name == "__Host-zurnals-device" {
+			device = c
 		} else if c.Name != "__Host-zurnals-external" || c.MaxAge >= 0 {
 			t.Errorf("%+v", c)
 		}
 	}
-	if session == nil || session.Value == "" || !session.HttpOnly || !session.Secure {
-		t.Fatalf("%+v", session)
+	if session == nil || session.Value == "" || !session.HttpOnly || !session.Secure || device == nil || device.MaxAge <= 0 || !device.HttpOnly {
+		t.Fatalf("%+v, %+v", session, device)
 	}
 	s.tell(
 		step{name: "in the own language", ask: "GET /me/guide", headers: []string{"Cookie: __Host-zurnals=" + session.Value}, status: 200, has: []string{`"title":"Lomas"`}},
@@ -164,6 +175,12 @@ func TestServiceIsConnectedInTheProfile(t *testing.T) {
 		step{as: "teacher", ask: "DELETE /me/external-logins/eklase", status: 204},
 	)
 	s.travel("", "eklase", "u-17", "", 401, "", "no account is connected")
+	s.guess("teacher")
+	s.tell(
+		step{name: "guessed at elsewhere", ask: "POST /sessions", body: `{"email":"teacher@skola.example","password":"` + password + `"}`, status: 401, code: "identity.sign_in"},
+		step{name: "where E-klase was used, the browser is known", ask: "POST /sessions", body: `{"email":"teacher@skola.example","password":"` + password + `"}`,
+			headers: []string{"Cookie: " + device.Name + "=" + device.Value}, status: 201, events: signedInSaid},
+	)
 	for _, e := range s.history("account-" + s.names["teacher"]) {
 		if e, ok := e.(identity.SignedIn); ok && e.Method == "eklase" {
 			return
