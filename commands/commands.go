@@ -41,7 +41,8 @@ type Commands struct {
 // Credentials keeps passwords as hashes, each under an id of its own. A row is
 // written before the event that names it and means nothing without it.
 type Credentials interface {
-	Create(ctx context.Context, id domain.CredentialID, password string) error
+	// Owner is the stream whose events may name it.
+	Create(ctx context.Context, id domain.CredentialID, owner, password string) error
 
 	// Verify says whether the password is the one kept under id. For the zero
 	// id it takes as long and says no.
@@ -49,6 +50,10 @@ type Credentials interface {
 
 	// Delete throws away what no event names any more.
 	Delete(ctx context.Context, id domain.CredentialID) error
+
+	// Sweep throws away all that no event names. Named tells which the events
+	// of some streams name.
+	Sweep(ctx context.Context, named func(ctx context.Context, owners []string) ([]domain.CredentialID, error)) error
 }
 
 // ErrReused refuses a request that comes under the idempotency key of another.

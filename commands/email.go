@@ -60,7 +60,9 @@ func (c *Commands) CorrectEmail(ctx context.Context, by access.Actor, cmd Correc
 // mailbox. By itself it changes nothing: the new address is confirmed by the
 // person, signed in. Only who has never signed in is invited again (C-03).
 func (c *Commands) RecoverEmail(ctx context.Context, by access.Actor, cmd RecoverEmail) error {
-	return c.emailTaken(c.atWork(ctx, by, cmd.Place, cmd.Account, func(u *unit, held access.Held, place access.Scope) error {
+	var before domain.CredentialID
+	err := c.atWork(ctx, by, cmd.Place, cmd.Account, func(u *unit, held access.Held, place access.Scope) error {
+		before = domain.CredentialID{}
 		account, err := load(u, identity.Accounts, cmd.Account)
 		if err != nil {
 			return err
@@ -79,15 +81,23 @@ func (c *Commands) RecoverEmail(ctx context.Context, by access.Actor, cmd Recove
 			return err
 		}
 		after, err := load(u, identity.Accounts, cmd.Account)
-		if err != nil || after.NewEmail() == "" {
+		if err != nil {
 			return err
+		}
+		if after.NewEmail() == "" { // invited again: the password is of no use any more
+			before = account.Credential()
+			return nil
 		}
 		holder, err := c.holder(ctx, identity.EmailClaim(after.NewEmail()))
 		if err == nil && !holder.IsZero() {
 			err = ErrEmailTaken.In("email")
 		}
 		return err
-	}))
+	})
+	if err == nil {
+		c.discard(ctx, before)
+	}
+	return c.emailTaken(err)
 }
 
 // overAll refuses who does not manage the users of all places that somebody

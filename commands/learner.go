@@ -155,12 +155,14 @@ func (c *Commands) ActivateLearner(ctx context.Context, by access.Actor, cmd Act
 		return id, learner.ErrCode
 	}
 	by.ID = id.UUID
+	var before domain.CredentialID
 	err = c.do(ctx, by, need, func(u *unit) error {
 		credential := domain.NewID[domain.CredentialID]()
 		account, err := load(u, learner.Accounts, id)
 		if err != nil {
 			return err
 		}
+		before = account.Credential
 		issue, _ := account.Current()
 		if current, err := c.learnerCode(ctx, id, issue); err != nil || current != code {
 			return orElse(err, learner.ErrCode) // it was replaced between the two looks
@@ -173,9 +175,12 @@ func (c *Commands) ActivateLearner(ctx context.Context, by access.Actor, cmd Act
 		}
 		// It means nothing until the event names it, and is swept away if that
 		// never comes.
-		return c.Credentials.Create(ctx, credential, password)
+		return c.Credentials.Create(ctx, credential, learner.Accounts.Stream(id), password)
 	})
-	if taken(err, learner.ClaimUsername) {
+	switch {
+	case err == nil:
+		c.discard(ctx, before)
+	case taken(err, learner.ClaimUsername):
 		err = ErrUsernameTaken.In("username")
 	}
 	return id, err

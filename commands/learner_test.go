@@ -254,7 +254,7 @@ type learnerPasswords struct {
 	verified int
 }
 
-func (p *learnerPasswords) Create(_ context.Context, id domain.CredentialID, password string) error {
+func (p *learnerPasswords) Create(_ context.Context, id domain.CredentialID, _, password string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.kept == nil {
@@ -273,3 +273,7 @@ func (p *learnerPasswords) Verify(_ context.Context, id domain.CredentialID, pas
 }
 
 func (p *learnerPasswords) Delete(context.Context, domain.CredentialID) error { return nil }
+
+func (p *learnerPasswords) Sweep(context.Context, func(context.Context, []string) ([]domain.CredentialID, error)) error {
+	return nil
+}

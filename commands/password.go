@@ -92,7 +92,7 @@ func (c *Commands) ChangePassword(ctx context.Context, by access.Actor, cmd Chan
 		session := domain.NewID[domain.SessionID]()
 		_, err = decide(u, identity.Accounts, account, identity.AccountCommand(identity.ChangePassword{Account: account, Credential: credential, Session: session}))
 		if err == nil {
-			err = c.Credentials.Create(ctx, credential, password)
+			err = c.Credentials.Create(ctx, credential, identity.Accounts.Stream(account), password)
 		}
 		if err == nil {
 			err = open(ctx, session, account, now.Generation()+1)
@@ -253,7 +253,7 @@ func (c *Commands) ResetPassword(ctx context.Context, by access.Actor, cmd Reset
 				email = e.Email
 			}
 		}
-		return c.Credentials.Create(ctx, credential, password)
+		return c.Credentials.Create(ctx, credential, identity.Accounts.Stream(account), password)
 	})
 	if err != nil {
 		return account, err

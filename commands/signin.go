@@ -111,7 +111,7 @@ func (c *Commands) ConfirmRegistration(ctx context.Context, by access.Actor, cmd
 		}
 		// It means nothing until the event names it: if we stop here, it is
 		// swept away one day, and the link still works.
-		return c.Credentials.Create(ctx, credential, password)
+		return c.Credentials.Create(ctx, credential, identity.Accounts.Stream(account), password)
 	})
 	return account, err
 }

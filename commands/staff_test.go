@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ var operator = access.System("test")
 
 func newStaffWorld(t *testing.T) *staffWorld {
 	t.Helper()
-	w := &staffWorld{t: t, now: time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC), passwords: &passwords{kept: make(map[domain.CredentialID]string)}}
+	w := &staffWorld{t: t, now: time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC), passwords: &passwords{kept: make(map[domain.CredentialID]string), owners: make(map[domain.CredentialID]string)}}
 	clock := func() time.Time {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -214,13 +215,14 @@ func (w *staffWorld) happened(typ string) (n int) {
 type passwords struct {
 	mu       sync.Mutex
 	kept     map[domain.CredentialID]string
+	owners   map[domain.CredentialID]string
 	compared int
 }
 
-func (p *passwords) Create(_ context.Context, id domain.CredentialID, password string) error {
+func (p *passwords) Create(_ context.Context, id domain.CredentialID, owner, password string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.kept[id] = password
+	p.kept[id], p.owners[id] = password, owner
 	return nil
 }
 
@@ -236,5 +238,20 @@ func (p *passwords) Delete(_ context.Context, id domain.CredentialID) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.kept, id)
+	return nil
+}
+
+func (p *passwords) Sweep(ctx context.Context, named func(context.Context, []string) ([]domain.CredentialID, error)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := range p.kept {
+		count, err := named(ctx, []string{p.owners[id]})
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(count, id) {
+			delete(p.kept, id)
+		}
+	}
 	return nil
 }

@@ -231,3 +231,26 @@ func TestNothingNamesWhoIsDeleted(t *testing.T) {
 		}
 	}
 }
+
+// A password that no event names is swept an hour later, the others stay.
+func TestAnOrphanedPasswordIsSwept(t *testing.T) {
+	s := newStaffStory(t)
+	passwords := s.commands.Credentials
+	orphan := domain.NewID[domain.CredentialID]()
+	s.must(passwords.Create(t.Context(), orphan, "account-"+s.names["teacher"], "nosaukta nekad nav"))
+	count := func() (n int) {
+		s.must(s.pool.QueryRow(t.Context(), `SELECT count(*) FROM web.credential`).Scan(&n))
+		return n
+	}
+	all := count()
+	s.advance(time.Hour)
+	s.must(s.commands.SweepCredentials(t.Context()))
+	if left := count(); left != all-1 {
+		t.Errorf("%d of %d are left", left, all)
+	}
+	if right, err := passwords.Verify(t.Context(), orphan, "nosaukta nekad nav"); right || err != nil {
+		t.Errorf("the orphan is still there, %v", err)
+	}
+	s.firstSignIn("teacher")
+	s.firstSignIn("admin")
+}

@@ -155,11 +155,8 @@ func (a *app) api(ctx context.Context) (*httpapi.API, error) {
 func (a *app) sweep(ctx context.Context) {
 	everyHour := time.NewTicker(time.Hour)
 	defer everyHour.Stop()
-	security := &securitylog.Store{Pool: a.pool, Now: a.clock.Now}
-	signedIn := &sessions.Store{Pool: a.pool, Now: a.clock.Now}
-	external := &oidc.Flows{Pool: a.pool, Now: a.clock.Now}
 	for {
-		if err := errors.Join(security.Sweep(ctx), signedIn.Sweep(ctx), external.Sweep(ctx)); err != nil && ctx.Err() == nil {
+		if err := a.sweepOnce(ctx); err != nil && ctx.Err() == nil {
 			a.logger.Warn("sweeping failed", "err", err)
 		}
 		select {
@@ -168,4 +165,13 @@ func (a *app) sweep(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// sweepOnce goes by the one clock, like all that is kept.
+func (a *app) sweepOnce(ctx context.Context) error {
+	security := &securitylog.Store{Pool: a.pool, Now: a.clock.Now}
+	signedIn := &sessions.Store{Pool: a.pool, Now: a.clock.Now}
+	external := &oidc.Flows{Pool: a.pool, Now: a.clock.Now}
+	return errors.Join(security.Sweep(ctx), signedIn.Sweep(ctx), external.Sweep(ctx),
+		a.commands.SweepCredentials(ctx))
 }

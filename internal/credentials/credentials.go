@@ -8,9 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/alexedwards/argon2id"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/text/unicode/norm"
@@ -60,8 +62,9 @@ func (s *Store) begin(ctx context.Context) (end func(), err error) {
 	}
 }
 
-// Create keeps a password under a new id.
-func (s *Store) Create(ctx context.Context, id domain.CredentialID, password string) error {
+// Create keeps a password under a new id. Owner is the stream whose events tell
+// whether it counts.
+func (s *Store) Create(ctx context.Context, id domain.CredentialID, owner, password string) error {
 	end, err := s.begin(ctx)
 	if err != nil {
 		return err
@@ -73,8 +76,8 @@ func (s *Store) Create(ctx context.Context, id domain.CredentialID, password str
 	}
 	// A command that is sent again comes with the same id. What it kept the
 	// first time stays: an event may name it already.
-	_, err = s.pool.Exec(ctx, `INSERT INTO web.credential (id, hash, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`,
-		id.UUID, hash, s.now().UTC())
+	_, err = s.pool.Exec(ctx, `INSERT INTO web.credential (id, owner, hash, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING`,
+		id.UUID, owner, hash, s.now().UTC())
 	if err != nil {
 		return fmt.Errorf("credentials: %w", err)
 	}
@@ -110,25 +113,51 @@ func (s *Store) Delete(ctx context.Context, id domain.CredentialID) error {
 	return nil
 }
 
-// Sweep removes passwords made before a time that are not in use. The caller knows
-// from the log which are.
-func (s *Store) Sweep(ctx context.Context, before time.Time, used func(domain.CredentialID) bool) error {
-	rows, err := s.pool.Query(ctx, `SELECT id FROM web.credential WHERE created_at < $1`, before)
+const (
+	settled  = time.Hour          // no command takes so long to name what it has kept
+	lookOver = 7 * 24 * time.Hour // how often what counted is looked up again
+	sweepMax = 1000               // at once, so that a sweep is short
+)
+
+// Sweep removes what no event names: what was kept by a command that came to
+// nothing, and what should have been deleted when the events named another.
+// Named returns all that the events of some streams name now.
+func (s *Store) Sweep(ctx context.Context, named func(ctx context.Context, owners []string) ([]domain.CredentialID, error)) error {
+	now := s.now().UTC()
+	rows, err := s.pool.Query(ctx, `SELECT id, owner FROM web.credential
+		WHERE owner <> '' AND created_at <= $1 AND (looked_at IS NULL OR looked_at <= $2)
+		ORDER BY looked_at NULLS FIRST, created_at LIMIT $3`, now.Add(-settled), now.Add(-lookOver), sweepMax)
 	if err != nil {
 		return fmt.Errorf("credentials: %w", err)
 	}
-	ids, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (id domain.CredentialID, err error) {
-		return id, row.Scan(&id.UUID)
+	var ids []uuid.UUID
+	var owners []string
+	var id uuid.UUID
+	var owner string
+	_, err = pgx.ForEachRow(rows, []any{&id, &owner}, func() error {
+		ids, owners = append(ids, id), append(owners, owner)
+		return nil
 	})
+	if err != nil || len(ids) == 0 {
+		return orNil(err)
+	}
+	slices.Sort(owners)
+	count, err := named(ctx, slices.Compact(owners))
 	if err != nil {
-		return fmt.Errorf("credentials: %w", err)
+		return err
 	}
-	for _, id := range ids {
-		if !used(id) {
-			if _, err := s.pool.Exec(ctx, `DELETE FROM web.credential WHERE id = $1`, id.UUID); err != nil {
-				return fmt.Errorf("credentials: %w", err)
-			}
-		}
+	counted := make([]uuid.UUID, len(count))
+	for i, id := range count {
+		counted[i] = id.UUID
 	}
-	return nil
+	_, err = s.pool.Exec(ctx, `WITH looked AS (UPDATE web.credential SET looked_at = $3 WHERE id = ANY($1) AND id = ANY($2))
+		DELETE FROM web.credential WHERE id = ANY($1) AND id <> ALL($2)`, ids, counted, now)
+	return orNil(err)
+}
+
+func orNil(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("credentials: %w", err)
 }
