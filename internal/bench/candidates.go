@@ -59,6 +59,19 @@ func comparisons() []comparison {
 	return all
 }
 
+// slowDisk is what a write to a disk across a network takes longer, roughly.
+const slowDisk = time.Millisecond
+
+// onSlowDisk are the comparisons that say what a group commit is for.
+func onSlowDisk() []comparison {
+	all := []comparison{}
+	for _, c := range comparisons()[:4] {
+		c.name += fmt.Sprintf(", a disk that takes %s longer", slowDisk)
+		all = append(all, c)
+	}
+	return all
+}
+
 // database makes a migrated database of its own.
 func (b *bench) database(ctx context.Context, migrated bool) (name string, drop func(), err error) {
 	name = "bench_" + strings.ReplaceAll(uuid.NewString(), "-", "")

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,8 +57,34 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, s settings) (err error) {
-	server, dir, err := pgtest.StartServer(ctx, pgtest.Durable)
+func run(ctx context.Context, s settings) error {
+	var report strings.Builder
+	fmt.Fprintf(&report, "Taken %s with `%s` on %s. Load of the machine before the run: %s.\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), command(), machine(), load())
+	for _, k := range []struct {
+		disk        time.Duration
+		comparisons []comparison
+	}{{0, comparisons()}, {slowDisk, onSlowDisk()}} {
+		if err := runOn(ctx, s, k.disk, k.comparisons, &report); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(&report, "\nLoad of the machine after it: %s.\n", load())
+	if s.report == "" {
+		return nil
+	}
+	return writeReport(s.report, report.String())
+}
+
+// runOn runs comparisons on a server of their own, which waits as long as disk
+// says before it writes its log to the real one. What others write meanwhile is
+// taken along, as on a disk that is slower: PostgreSQL calls it commit_delay.
+func runOn(ctx context.Context, s settings, disk time.Duration, comparisons []comparison, report *strings.Builder) (err error) {
+	comparisons = slices.DeleteFunc(comparisons, func(c comparison) bool { return !s.only.MatchString(c.name) })
+	if len(comparisons) == 0 {
+		return nil
+	}
+	server, dir, err := pgtest.StartServer(ctx, pgtest.Durable, "commit_siblings=0", fmt.Sprint("commit_delay=", disk.Microseconds()))
 	if err != nil {
 		return err
 	}
@@ -70,13 +97,8 @@ func run(ctx context.Context, s settings) (err error) {
 	if b.cpu, err = watchPostgres(dir + "/pg/postmaster.pid"); err != nil {
 		return err
 	}
-	var report strings.Builder
-	fmt.Fprintf(&report, "Taken %s with `%s`: PostgreSQL %d with fsync on the same machine, %s. Load of the machine before the run: %s.\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), command(), server.Major, machine(), load())
-	for _, c := range comparisons() {
-		if !s.only.MatchString(c.name) {
-			continue
-		}
+	fmt.Fprintf(report, "\nPostgreSQL %d on the same machine, fsync on, commit_delay %s:\n", server.Major, disk)
+	for _, c := range comparisons {
 		table, err := b.compare(ctx, c)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
@@ -84,11 +106,7 @@ func run(ctx context.Context, s settings) (err error) {
 		fmt.Print(table)
 		report.WriteString(table)
 	}
-	fmt.Fprintf(&report, "\nLoad of the machine after it: %s.\n", load())
-	if s.report == "" {
-		return nil
-	}
-	return writeReport(s.report, report.String())
+	return nil
 }
 
 func command() string {

@@ -46,8 +46,9 @@ const (
 )
 
 // StartServer starts a server for tests in a folder of its own, which is
-// removed by the next run, or by the caller after Stop.
-func StartServer(ctx context.Context, d Durability) (s *embedpg.Server, dir string, err error) {
+// removed by the next run, or by the caller after Stop. Settings are such as
+// "commit_delay=1000".
+func StartServer(ctx context.Context, d Durability, settings ...string) (s *embedpg.Server, dir string, err error) {
 	sweep()
 	if d == Durable {
 		dir, err = tempDir("/tmp", tempPrefix)
@@ -57,7 +58,12 @@ func StartServer(ctx context.Context, d Durability) (s *embedpg.Server, dir stri
 	if err != nil {
 		return nil, "", err
 	}
-	s, err = embedpg.Start(ctx, embedpg.Config{DataDir: filepath.Join(dir, "pg"), Fast: d == Fast})
+	params := make(map[string]string, len(settings))
+	for _, setting := range settings {
+		name, value, _ := strings.Cut(setting, "=")
+		params[name] = value
+	}
+	s, err = embedpg.Start(ctx, embedpg.Config{DataDir: filepath.Join(dir, "pg"), Fast: d == Fast, Params: params})
 	if err != nil {
 		return nil, "", errors.Join(err, os.RemoveAll(dir))
 	}
