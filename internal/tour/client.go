@@ -17,6 +17,7 @@ type person struct {
 	name  string
 	token string // of the session; empty: nobody is signed in
 	role  string // assignment to act in; empty: the only one
+	coded bool   // the sign-in asked for a mailed code
 }
 
 // An answer is what the server said.
@@ -183,7 +184,8 @@ func (t *tour) link(kind, address string) string {
 func (t *tour) signIn(name, address, password string) *person {
 	a, err := t.try(nil, http.MethodPost, "/sessions", "application/json", jsonOf(t, fields{"email": address, "password": password}), nil)
 	t.must(err)
-	if a.status == http.StatusAccepted {
+	coded := a.status == http.StatusAccepted
+	if coded {
 		var asked struct{ Challenge string }
 		a.into(&asked)
 		code := codePattern.FindString(t.mailTo(address).Text)
@@ -194,7 +196,60 @@ func (t *tour) signIn(name, address, password string) *person {
 	var session struct{ Token string }
 	a.into(&session)
 	t.check(session.Token != "", "sign-in of %s: no token in %s", address, a.body)
-	return &person{name: name, token: session.Token}
+	return &person{name: name, token: session.Token, coded: coded}
+}
+
+// A visit is what a browser gets that goes to E-klase and back.
+type visit struct {
+	status  int
+	page    string
+	session string // token of the session that began
+	again   func() *visit
+}
+
+// viaEklase begins a sign-in at E-klase, signs in there, and comes back.
+func (t *tour) viaEklase(p *person, path, subject string) *visit {
+	a := t.post(p, path, nil, http.StatusCreated)
+	var begun struct {
+		Address string `json:"authorization_url"`
+	}
+	a.into(&begun)
+	there := t.browse(begun.Address+"&login_hint="+subject, "")
+	same(t, "E-klase answers with", there.StatusCode, http.StatusSeeOther)
+	cookie, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
+	var back func() *visit
+	back = func() *visit {
+		answer := t.browse(there.Header.Get("Location"), cookie)
+		page, err := io.ReadAll(answer.Body)
+		t.must(err)
+		v := &visit{status: answer.StatusCode, page: string(page), again: back}
+		for _, c := range answer.Cookies() {
+			if c.Name == "zurnals" {
+				v.session = c.Value
+			}
+		}
+		return v
+	}
+	return back()
+}
+
+// browse opens an address as a browser does, and stays there.
+func (t *tour) browse(address, cookie string) *http.Response {
+	r, err := http.NewRequestWithContext(t.ctx, http.MethodGet, address, nil)
+	t.must(err)
+	r.Header.Set("Accept-Language", "en")
+	if cookie != "" {
+		r.Header.Set("Cookie", cookie)
+	}
+	t.requests.Add(1)
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := stay.Do(r)
+	t.must(err)
+	body, err := io.ReadAll(answer.Body)
+	t.must(err)
+	t.must(answer.Body.Close())
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer
 }
 
 // fields are the body of a request.

@@ -21,6 +21,7 @@ type server struct {
 	binary, dir string
 	url         string // http://127.0.0.1:…
 	private     string
+	flags       []string // beside those that it always has
 	cmd         *exec.Cmd
 	ended       chan error
 }
@@ -46,8 +47,8 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	s.cmd = exec.Command(s.binary, "serve", "-dev", "-demo=false",
-		"-addr", strings.TrimPrefix(s.url, "http://"), "-private-addr", strings.TrimPrefix(s.private, "http://"), "-data-dir", s.data())
+	s.cmd = exec.Command(s.binary, append([]string{"serve", "-dev", "-demo=false",
+		"-addr", strings.TrimPrefix(s.url, "http://"), "-private-addr", strings.TrimPrefix(s.private, "http://"), "-data-dir", s.data()}, s.flags...)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.Env = s.environment()
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches the tour, and the tour stops the server

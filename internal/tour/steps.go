@@ -3,10 +3,14 @@ package tour
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"zurnals/internal/oidc/standin"
 )
 
 // steps are the tour, in order. Each goes on where those before it left off.
@@ -22,9 +26,11 @@ var steps = []step{
 	{"A read model is rebuilt while marks are written", (*tour).rebuild},
 	{"The server is killed with -9 and started again", (*tour).killed},
 	{"The report is exported", (*tour).report},
+	{"One person sees the same through four roles", (*tour).roles},
 	{"What is not allowed is refused, and leaves no event", (*tour).refusals},
-	{"A user changes the e-mail address", (*tour).emailChange},
-	{"A user deletes the account", (*tour).deletion},
+	{"A user connects E-klase and signs in by it", (*tour).connection},
+	{"The user changes the e-mail address", (*tour).emailChange},
+	{"The user deletes the account", (*tour).deletion},
 	{"An auditor replays the history", (*tour).history},
 	{"An analyst reads counts without persons", (*tour).analytics},
 	{"The server stops as Ctrl-C stops it", (*tour).stopServer},
@@ -43,6 +49,7 @@ type world struct {
 	municipality, school, college string // ids; the college is the second school
 	class                         string // 6.a of the school
 	people                        people
+	eklase                        *standin.Provider
 	register, session             string
 	pupils                        []pupil  // of 6.a, as the sheet has them
 	marks                         []string // acronyms by pupil, as the last write left them
@@ -51,7 +58,7 @@ type world struct {
 type people struct {
 	platform, admin, teacher, auditor, analyst *person
 	teacherID                                  string
-	leaver                                     *person // changes the address, then deletes the account
+	leaver                                     *person // connects E-klase, changes the address, then deletes the account
 }
 
 // note remembers how far the log has come by what the tour did, so that every
@@ -73,6 +80,13 @@ func (t *tour) seen() string {
 const password = "Garā-parole-2025"
 
 func (t *tour) startServer() string {
+	const secret = "a secret of the tour"
+	var err error
+	t.eklase, err = standin.Start("zurnals", secret)
+	t.must(err)
+	file := filepath.Join(t.server.dir, "eklase.secret")
+	t.must(os.WriteFile(file, []byte(secret), 0o600))
+	t.server.flags = []string{"-eklase-issuer", t.eklase.Issuer, "-eklase-client-id", "zurnals", "-eklase-secret-file", file}
 	began := time.Now()
 	t.must(t.server.start(t.ctx))
 	took := time.Since(began)
@@ -90,8 +104,11 @@ func (t *tour) platformAdministrator() string {
 	t.post(nil, link, fields{"password": "īsa"}, http.StatusUnprocessableEntity)
 	t.post(nil, link, fields{"password": password}, http.StatusNoContent)
 	t.post(nil, link, fields{"password": password}, http.StatusGone).refused("identity.link_used")
+	first := t.signIn("platform administrator", "platforma@zurnals.example", password)
+	t.check(first.coded, "the first sign-in asks for no code")
 	t.people.platform = t.signIn("platform administrator", "platforma@zurnals.example", password)
-	return "link on the command line → password → mailed code → session; the link works once"
+	t.check(!t.people.platform.coded, "the second sign-in asks for a code too")
+	return "link on the command line → password → mailed code → session; the link works once, the code is asked for once"
 }
 
 type made struct{ ID string }

@@ -183,10 +183,33 @@ func (t *tour) fill(template []byte, row func(int) []string) []byte {
 	return out.Bytes()
 }
 
+func (t *tour) connection() string {
+	const connect, signIn, subject = "/me/external-logins/eklase", "/sessions/external/eklase", "e-klase-17"
+	address := userRow(1)[3]
+	t.followLink(address, password)
+	same(t, "E-klase before the first sign-in by e-mail", t.viaEklase(nil, signIn, subject).status, http.StatusUnauthorized)
+	p := t.signIn("user", address, password)
+	t.check(p.coded, "the first sign-in asks for no code")
+	same(t, "E-klase, not connected", t.viaEklase(nil, signIn, subject).status, http.StatusUnauthorized)
+
+	connected := t.viaEklase(p, connect, subject)
+	t.check(connected.status == http.StatusOK && strings.Contains(connected.page, "The service is connected"), "connecting is answered by %d %s", connected.status, connected.page)
+	same(t, "the same answer again", connected.again().status, http.StatusGone)
+	same(t, "somebody else connects the same", t.viaEklase(t.people.admin, connect, subject).status, http.StatusConflict)
+	in := t.viaEklase(nil, signIn, subject)
+	t.check(in.status == http.StatusOK && in.session != "", "signing in by E-klase is answered by %d %s", in.status, in.page)
+	var me struct{ Email string }
+	t.get(&person{token: in.session}, "/me", http.StatusOK).into(&me)
+	same(t, "who is signed in by E-klase", me.Email, address)
+	t.ask(p, http.MethodDelete, "/me/external-logins/email", nil, http.StatusConflict).refused("identity.email_sign_in_stays")
+	t.people.leaver = t.signIn("user", address, password)
+	t.check(!t.people.leaver.coded, "the second sign-in by e-mail asks for a code")
+	return "only after the first sign-in by e-mail and code, and only by the own wish; by e-mail it goes on as before"
+}
+
 func (t *tour) emailChange() string {
 	old, other := userRow(1)[3], "jauna.adrese@skola.example"
-	t.followLink(old, password)
-	p := t.signIn("user", old, password)
+	p := t.people.leaver
 	t.post(p, "/me/email-change", nil, http.StatusAccepted)
 	first := t.link("email-change", old)
 	t.post(t.people.admin, "/me/email-change/"+first+"/address", fields{"email": other}, http.StatusForbidden) // another's session

@@ -33,13 +33,54 @@ func (t *tour) refusals() string {
 	same(t, "events of refused requests", t.head(), head)
 
 	// A role that is taken is refused on the next request.
-	t.ask(admin, http.MethodPut, "/schools/"+t.school+"/users/"+t.people.teacherID+"/roles/emu.school_management", nil, http.StatusOK)
 	management := &person{name: "management", token: teacher.token}
 	t.act(management, "emu.school_management")
 	t.get(management, "/analytics/attendance_week", http.StatusOK)
 	t.ask(admin, http.MethodDelete, "/schools/"+t.school+"/users/"+t.people.teacherID+"/roles/emu.school_management", nil, http.StatusNoContent)
 	t.get(management, "/analytics/attendance_week", http.StatusForbidden)
 	return fmt.Sprintf("%s without an event; a role that was taken is refused on the next request", plural(n+2, "refusal"))
+}
+
+// roles has one person act in four roles. They are never merged.
+func (t *tour) roles() string {
+	admin, user := t.people.admin, "/schools/"+t.school+"/users/"+t.people.teacherID
+	for _, role := range []string{"emu.support_staff", "emu.school_management"} {
+		t.put(admin, user+"/roles/"+role, nil, http.StatusOK)
+	}
+	report, secret := "/registers/"+t.register+"/report", "/attendance-sessions/"+t.session+"/password"
+	const ok, no = http.StatusOK, http.StatusForbidden
+	lists := make(map[string]int)
+	for _, c := range []struct {
+		role                              string
+		pupils, report, secret, analytics int
+	}{
+		{"emu.class_teacher", ok, ok, no, no},
+		{"instructor", no, ok, ok, no},
+		{"emu.support_staff", ok, ok, no, no},
+		{"emu.school_management", no, no, no, ok},
+	} {
+		p := &person{name: c.role, token: t.people.teacher.token}
+		t.act(p, c.role)
+		var list struct{ Items []made }
+		a := t.get(p, "/schools/"+t.school+"/students?limit=200", c.pupils)
+		if a.status == ok {
+			a.into(&list)
+		}
+		lists[c.role] = len(list.Items)
+		t.get(p, report, c.report)
+		t.get(p, secret, c.secret)
+		counts := t.get(p, "/analytics/attendance_week", c.analytics)
+		for _, pupil := range t.pupils {
+			t.check(!strings.Contains(string(counts.body), pupil.ID) && !strings.Contains(string(counts.body), pupil.FamilyName), "management sees a person")
+		}
+	}
+	same(t, "pupils that the class teacher sees", lists["emu.class_teacher"], len(t.pupils))
+	same(t, "pupils that support staff sees", lists["emu.support_staff"], 120)
+	t.get(&person{token: t.people.teacher.token}, report, http.StatusConflict).refused("role.choose")
+	return join(
+		fmt.Sprintf("class teacher: the %d pupils of 6.a and their marks; support staff: all %d and their marks", lists["emu.class_teacher"], lists["emu.support_staff"]),
+		"instructor: the marks and the password of the lesson; management: counts without persons; no role named: 409",
+	)
 }
 
 func (t *tour) history() string {

@@ -35,6 +35,9 @@ func Run(ctx context.Context, options Options) (err error) {
 		if stopped := t.server.stop(); err == nil && stopped != nil {
 			err = stopped
 		}
+		if t.eklase != nil {
+			err = errors.Join(err, t.eklase.Close())
+		}
 		if err != nil {
 			err = fmt.Errorf("%w\nthe end of the server's log:\n%s", err, t.server.tail())
 		}
