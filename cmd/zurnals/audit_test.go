@@ -83,7 +83,7 @@ func TestAuditVerify(t *testing.T) {
 		{[]string{file, "-key", key}, nil, "20 events, as they were signed at 2025-09-01T05:02:00Z.\n"},
 		{[]string{"-key", keyFile, "-against", saved, file}, nil, "20 events, as they were signed at 2025-09-01T05:02:00Z.\nThey continue the older checkpoints: 1.\n"},
 		{[]string{file, "-key", other}, errUsage, ""}, // its hash is made up
-		{[]string{damaged, "-key", key}, errDefects, "changed at position 3: the event here (test.other, student-"},
+		{[]string{damaged, "-key", key}, errDefects, "changed at position 3, column type: the event here (test.other, student-"},
 		{[]string{file, "-key", key, "-against", keyFile}, errDefects, "malformed: there is no checkpoint in what to compare with\n"},
 		{[]string{included, "-key", key}, nil, "Position 7 of the log sealed at 2025-09-01T05:02:00Z"},
 		{[]string{consistent, "-key", key, "-against", saved}, nil, "The log of 20 events sealed at 2025-09-01T05:02:00Z continues the one of 10"},

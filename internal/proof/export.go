@@ -8,23 +8,23 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"zurnals/eventstore"
 )
 
 // An export is the log up to a checkpoint in one file, as it is stored:
 //
-//	zurnals log export 1
+//	zurnals log export 2
 //	columns position stream version id type schema recorded_at meta data
 //	checkpoint <bytes of the note that follows>
 //	<note>
 //
-// then for each position 1, 2, 3 … of the checkpoint its sealed leaf (32
-// bytes), the length of what follows (4 bytes, high byte first), and, unless
-// that is 0 because there is no such event any more, the byte 0 and the record:
-// just what the leaf is the SHA-256 of.
-const exportHead = "zurnals log export 1\n"
+// then for each position 1, 2, 3 … of the checkpoint its sealed summary (68
+// bytes), the length of its record (4 bytes, high byte first), and the record;
+// the length is 0 and there is no record if there is no such event any more.
+//
+// After them, length and record of events that stand behind the head of the
+// log, where none can be: somebody has changed their position.
+const exportHead = "zurnals log export 2\n"
 
 var columnsLine = "columns " + strings.Join(columns[:], " ") + "\n"
 
@@ -41,27 +41,36 @@ func (s *Sealer) Export(ctx context.Context, w io.Writer) (Checkpoint, error) {
 	out := newExporter(w, c.Note)
 	for after := int64(0); after < c.Size; after += pageEvents {
 		upto := min(after+pageEvents, c.Size)
-		sealed, err := leaves(ctx, s.cfg.Pool, after, upto)
+		sealed, err := summaries(ctx, s.cfg.Pool, after, upto)
 		if err != nil {
 			return c, fmt.Errorf("export: %w", err)
 		}
 		next := after
 		if err := events(ctx, s.cfg.Pool, after, upto, func(e *eventstore.Event) error {
 			for ; next+1 < e.Position; next++ {
-				out.missing(sealed[next-after])
+				out.missing(&sealed[next-after])
 			}
-			out.event(sealed[next-after], e)
+			out.event(&sealed[next-after], e)
 			next++
 			return nil
 		}); err != nil {
 			return c, fmt.Errorf("export: %w", err)
 		}
 		for ; next < upto; next++ {
-			out.missing(sealed[next-after])
+			out.missing(&sealed[next-after])
 		}
 		if err := out.w.Flush(); err != nil {
 			return c, fmt.Errorf("export: %w", err)
 		}
+	}
+	if err := strays(ctx, s.cfg.Pool, func(e *eventstore.Event) error {
+		out.stray(e)
+		return nil
+	}); err != nil {
+		return c, fmt.Errorf("export: %w", err)
+	}
+	if err := out.w.Flush(); err != nil {
+		return c, fmt.Errorf("export: %w", err)
 	}
 	return c, nil
 }
@@ -78,18 +87,28 @@ func newExporter(w io.Writer, note string) *exporter {
 	return x
 }
 
-func (x *exporter) event(sealed tlog.Hash, e *eventstore.Event) {
+func (x *exporter) event(sealed *summary, e *eventstore.Event) {
 	x.frame = append(x.frame[:0], sealed[:]...)
-	x.frame = append(x.frame, 0, 0, 0, 0, leafMark)
-	x.frame = appendRecord(x.frame, e)
-	binary.BigEndian.PutUint32(x.frame[tlog.HashSize:], uint32(len(x.frame)-frameHead))
-	_, _ = x.w.Write(x.frame)
+	x.write(e)
 }
 
-func (x *exporter) missing(sealed tlog.Hash) {
+func (x *exporter) missing(sealed *summary) {
 	x.frame = append(append(x.frame[:0], sealed[:]...), 0, 0, 0, 0)
 	_, _ = x.w.Write(x.frame)
 }
 
-// frameHead is the leaf and the length.
-const frameHead = tlog.HashSize + 4
+func (x *exporter) stray(e *eventstore.Event) {
+	x.frame = x.frame[:0]
+	x.write(e)
+}
+
+// write ends a frame with the length of a record and the record.
+func (x *exporter) write(e *eventstore.Event) {
+	head := len(x.frame)
+	x.frame = appendRecord(append(x.frame, 0, 0, 0, 0), e)
+	binary.BigEndian.PutUint32(x.frame[head:], uint32(len(x.frame)-head-4))
+	_, _ = x.w.Write(x.frame)
+}
+
+// frameHead is the summary and the length.
+const frameHead = summarySize + 4

@@ -4,7 +4,9 @@
 // database or its administrators.
 //
 //   - record: all stored columns of an event in one unambiguous row of bytes
-//   - leaf: the hash of a record
+//   - summary: the hash of a record, and a checksum of each of its columns,
+//     which tells later in which of them something was changed
+//   - leaf: the hash of a summary
 //   - tree: a Merkle tree over the leaves, that of RFC 6962; the event at
 //     position p is leaf p-1
 //   - checkpoint (kontrolpunkts): size and root of the tree at a time, signed
@@ -21,6 +23,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/bits"
 	"time"
 
@@ -100,12 +103,69 @@ func parseRecord(b []byte) (e eventstore.Event, err error) {
 	}, nil
 }
 
-// leafMark stands before a record when it is hashed, so that no record can be
-// taken for an inner node of the tree (RFC 6962, 2.1).
-const leafMark = 0
+// A summary is what is sealed of an event: the hash of its record (32 bytes), and
+// the CRC-32C of each column (4 bytes each, high byte first). The first shows
+// that something was changed, whatever it is. The second tells where: for
+// certain if no more than four bytes in a row were changed, and else unless
+// somebody took the trouble to find a change with the same checksum. Hashes of
+// the columns would be harder to meet, and three times the work of all else.
+type summary [summarySize]byte
 
-// leafOf returns the hash of marked, which is leafMark and a record.
-func leafOf(marked []byte) tlog.Hash { return sha256.Sum256(marked) }
+const (
+	columnBytes = 4
+	summarySize = sha256.Size + len(columns)*columnBytes
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// summaryOf returns the summary of a record.
+func summaryOf(record []byte) (s summary) {
+	whole := sha256.Sum256(record)
+	copy(s[:], whole[:])
+	rest := record
+	for i := range columns {
+		var column []byte
+		column, rest = cut(rest)
+		binary.BigEndian.PutUint32(s[sha256.Size+i*columnBytes:], crc32.Checksum(column, castagnoli))
+	}
+	return s
+}
+
+// cut takes the first column off what is left of a record. What is no record
+// has empty columns.
+func cut(b []byte) (column, rest []byte) {
+	if len(b) < 4 {
+		return nil, nil
+	}
+	n := binary.BigEndian.Uint32(b)
+	if b = b[4:]; uint64(n) > uint64(len(b)) {
+		return nil, nil
+	}
+	return b[:n], b[n:]
+}
+
+// record returns the hash of the record.
+func (s *summary) record() tlog.Hash { return tlog.Hash(s[:sha256.Size]) }
+
+// leaf returns the leaf, that of RFC 6962, 2.1: the byte 0 stands before what is
+// hashed, so that no leaf can be taken for an inner node of the tree.
+func (s *summary) leaf() tlog.Hash { return leafOf(s[:]) }
+
+func leafOf(s []byte) tlog.Hash {
+	var marked [1 + summarySize]byte // the first byte is 0
+	return sha256.Sum256(marked[:1+copy(marked[1:], s)])
+}
+
+// differ returns the columns in which two summaries differ.
+func (s *summary) differ(o *summary) (in []string) {
+	for i, name := range columns {
+		at := sha256.Size + i*columnBytes
+		if [columnBytes]byte(s[at:]) != [columnBytes]byte(o[at:]) {
+			in = append(in, name)
+		}
+	}
+	return in
+}
 
 // A tree is what must be known of one to make it grow: the hashes of the
 // complete subtrees that it consists of, the largest first.

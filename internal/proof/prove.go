@@ -3,7 +3,6 @@ package proof
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,7 +108,8 @@ func (s *Sealer) Include(ctx context.Context, position int64) (Inclusion, error)
 	}
 	p.Hashes = path
 	// A proof that proves nothing is not given out.
-	if tlog.CheckRecord(path, c.Size, c.Root, position-1, leafOf(append([]byte{leafMark}, p.Record...))) != nil {
+	sealed := summaryOf(p.Record)
+	if tlog.CheckRecord(path, c.Size, c.Root, position-1, sealed.leaf()) != nil {
 		return p, fmt.Errorf("%w: position %d was changed, or the hashes that are kept", ErrRewritten, position)
 	}
 	return p, nil
@@ -175,8 +175,8 @@ func verifyInclusion(data []byte, key Key, older []Checkpoint) (string, error) {
 	if e.Position != p.Position || p.Position < 1 || p.Position > c.Size {
 		return "", fmt.Errorf("%w: the event says it is at position %d of %d, the proof %d", errProof, e.Position, c.Size, p.Position)
 	}
-	leaf := tlog.Hash(sha256.Sum256(append([]byte{leafMark}, p.Record...)))
-	if tlog.CheckRecord(p.Hashes, c.Size, c.Root, p.Position-1, leaf) != nil {
+	sealed := summaryOf(p.Record)
+	if tlog.CheckRecord(p.Hashes, c.Size, c.Root, p.Position-1, sealed.leaf()) != nil {
 		return "", fmt.Errorf("%w: the event at position %d is not in the log of the checkpoint", errProof, p.Position)
 	}
 	return fmt.Sprintf("Position %d of the log sealed at %s, when it had %d events, is the event %s:\n%s, version %d of %s, recorded at %s.",

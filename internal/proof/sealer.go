@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -211,10 +212,11 @@ func (s *Sealer) extend(ctx context.Context, tx pgx.Tx, first bool) (c Checkpoin
 	upto := min(head, size+batch)
 	if upto > size {
 		var hashes []tlog.Hash
-		if hashes, err = hash(ctx, tx, t, upto); err != nil {
+		var sealed []summary
+		if hashes, sealed, err = hash(ctx, tx, t, upto); err != nil {
 			return
 		}
-		if err = keep(ctx, tx, tlog.StoredHashCount(size), hashes); err != nil {
+		if err = keep(ctx, tx, tlog.StoredHashCount(size), hashes, size+1, sealed); err != nil {
 			return
 		}
 	}
@@ -238,23 +240,25 @@ func (s *Sealer) extend(ctx context.Context, tx pgx.Tx, first bool) (c Checkpoin
 }
 
 // hash adds the events up to a position to a tree and returns the hashes that
-// this completes.
-func hash(ctx context.Context, db querier, t *tree, upto int64) ([]tlog.Hash, error) {
+// this completes, and their summaries.
+func hash(ctx context.Context, db querier, t *tree, upto int64) ([]tlog.Hash, []summary, error) {
 	after := t.size
 	hashes := make([]tlog.Hash, 0, 2*(upto-after)+64)
+	sealed := make([]summary, 0, upto-after)
 	record := make([]byte, 0, 4096)
 	err := events(ctx, db, after, upto, func(e *eventstore.Event) error {
 		if e.Position != t.size+1 {
 			return fmt.Errorf("%w: position %d is missing", ErrRewritten, t.size+1)
 		}
-		record = appendRecord(append(record[:0], leafMark), e)
-		hashes = t.add(leafOf(record), hashes)
+		record = appendRecord(record[:0], e)
+		sealed = append(sealed, summaryOf(record))
+		hashes = t.add(sealed[len(sealed)-1].leaf(), hashes)
 		return nil
 	})
 	if err == nil && t.size != upto {
 		err = fmt.Errorf("%w: position %d is missing", ErrRewritten, t.size+1)
 	}
-	return hashes, err
+	return hashes, sealed, err
 }
 
 // newest returns the newest checkpoint, zero if there is none.
@@ -296,12 +300,16 @@ func recheck(ctx context.Context, tx pgx.Tx, c Checkpoint, after, upto int64) er
 	if err != nil {
 		return err
 	}
-	hashes, err := hash(ctx, tx, t, upto)
+	hashes, now, err := hash(ctx, tx, t, upto)
 	if err != nil {
 		return err
 	}
 	first := tlog.StoredHashCount(after)
 	sealed, err := span(ctx, tx, first, int64(len(hashes)))
+	if err != nil {
+		return err
+	}
+	before, err := summaries(ctx, tx, after, upto)
 	if err != nil {
 		return err
 	}
@@ -316,12 +324,12 @@ func recheck(ctx context.Context, tx pgx.Tx, c Checkpoint, after, upto int64) er
 			continue
 		}
 		if level == 0 && !ok {
-			return fmt.Errorf("%w: position %d was changed", ErrRewritten, n+1)
+			return fmt.Errorf("%w: position %d was changed%s", ErrRewritten, n+1, within(now[n-after].differ(&before[n-after])))
 		}
 		ok = false
 		break
 	}
-	if !ok {
+	if !ok || !slices.Equal(now, before) {
 		return fmt.Errorf("%w: the hashes that are kept of positions %d to %d were changed", ErrRewritten, after+1, upto)
 	}
 	return nil

@@ -288,7 +288,7 @@ func TestTheApplicationCannotChangeTheProof(t *testing.T) {
 	w.append(2)
 	w.seal()
 	for _, sql := range []string{
-		`UPDATE proof.hash SET first = 7`, `DELETE FROM proof.hash`, `TRUNCATE proof.hash`,
+		`UPDATE proof.summary SET first = 7`, `DELETE FROM proof.summary`, `TRUNCATE proof.summary`, `UPDATE proof.hash SET first = 7`, `DELETE FROM proof.hash`, `TRUNCATE proof.hash`,
 		`UPDATE proof.checkpoint SET size = 7`, `DELETE FROM proof.checkpoint`, `TRUNCATE proof.checkpoint`, `DROP TABLE proof.hash`,
 	} {
 		_, err := w.db.App.Exec(t.Context(), sql)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/tlog"
@@ -11,8 +12,12 @@ import (
 	"zurnals/eventstore"
 )
 
-// rowHashes is how many hashes one row of proof.hash holds at most.
-const rowHashes = 60
+// rowHashes is how many hashes one row of proof.hash holds at most, and
+// rowSummaries how many summaries one of proof.summary.
+const (
+	rowHashes    = 60
+	rowSummaries = 28
+)
 
 // A querier is a pool or a transaction.
 type querier interface {
@@ -75,58 +80,94 @@ func span(ctx context.Context, db querier, first, n int64) ([]tlog.Hash, error) 
 		return nil, err
 	}
 	all := make([]tlog.Hash, 0, n)
-	var row int64
-	var hashes []byte
-	_, err = pgx.ForEachRow(rows, []any{&row, &hashes}, func() error {
-		for at := first + int64(len(all)) - row; at >= 0 && (at+1)*tlog.HashSize <= int64(len(hashes)) && int64(len(all)) < n; at++ {
-			all = append(all, tlog.Hash(hashes[at*tlog.HashSize:][:tlog.HashSize]))
-		}
-		return nil
-	})
+	err = gather(rows, first, n, tlog.HashSize, func(hash []byte) { all = append(all, tlog.Hash(hash)) })
 	if err == nil && int64(len(all)) != n {
 		err = fmt.Errorf("%w: a hash of the tree is missing, number %d", ErrRewritten, first+int64(len(all)))
 	}
 	return all, err
 }
 
-// leaves returns the sealed hashes of the events with after < position <= upto.
-func leaves(ctx context.Context, db querier, after, upto int64) ([]tlog.Hash, error) {
-	first := tlog.StoredHashIndex(0, after)
-	hashes, err := span(ctx, db, first, tlog.StoredHashIndex(0, upto-1)-first+1)
+// summaries returns what was sealed of the events with after < position <= upto.
+func summaries(ctx context.Context, db querier, after, upto int64) ([]summary, error) {
+	n := upto - after
+	rows, err := db.Query(ctx, `SELECT s.first, s.summaries FROM proof.summary s WHERE s.first > $1 AND s.first <= $2 ORDER BY s.first`, after+1-rowSummaries, upto)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]tlog.Hash, 0, upto-after)
-	for p := after; p < upto; p++ {
-		all = append(all, hashes[tlog.StoredHashIndex(0, p)-first])
+	all := make([]summary, 0, n)
+	err = gather(rows, after+1, n, summarySize, func(s []byte) { all = append(all, summary(s)) })
+	if err == nil && int64(len(all)) != n {
+		err = fmt.Errorf("%w: what was sealed of position %d is missing", ErrRewritten, after+1+int64(len(all)))
 	}
-	return all, nil
+	return all, err
 }
 
-// keep adds hashes to the tree, the first of them with the number first.
-func keep(ctx context.Context, tx pgx.Tx, first int64, hashes []tlog.Hash) error {
-	var numbers []int64
-	var rows [][]byte
-	for len(hashes) > 0 {
-		n := min(len(hashes), rowHashes)
-		row := make([]byte, 0, n*tlog.HashSize)
-		for _, h := range hashes[:n] {
-			row = append(row, h[:]...)
+// gather calls f with n pieces of rows, which each hold some from a number on,
+// beginning with number first. It stops where one is missing.
+func gather(rows pgx.Rows, first, n int64, size int, f func([]byte)) error {
+	next := first
+	var row int64
+	var pieces []byte
+	_, err := pgx.ForEachRow(rows, []any{&row, &pieces}, func() error {
+		for at := next - row; at >= 0 && (at+1)*int64(size) <= int64(len(pieces)) && next < first+n; at++ {
+			f(pieces[at*int64(size):][:size])
+			next++
+		}
+		return nil
+	})
+	return err
+}
+
+// keep adds hashes to the tree, the first of them with the number first, and
+// the summaries of the events from a position on.
+func keep(ctx context.Context, tx pgx.Tx, first int64, hashes []tlog.Hash, position int64, sealed []summary) error {
+	numbers, rows := pack(first, hashes, rowHashes, func(b []byte, h *tlog.Hash) []byte { return append(b, h[:]...) })
+	if _, err := tx.Exec(ctx, `INSERT INTO proof.hash (first, hashes) SELECT * FROM unnest($1::bigint[], $2::bytea[])`, numbers, rows); err != nil {
+		return err
+	}
+	numbers, rows = pack(position, sealed, rowSummaries, func(b []byte, s *summary) []byte { return append(b, s[:]...) })
+	_, err := tx.Exec(ctx, `INSERT INTO proof.summary (first, summaries) SELECT * FROM unnest($1::bigint[], $2::bytea[])`, numbers, rows)
+	return err
+}
+
+// pack puts pieces into rows of some each, with the number of the first.
+func pack[T any](first int64, all []T, each int, add func([]byte, *T) []byte) (numbers []int64, rows [][]byte) {
+	for some := range slices.Chunk(all, each) {
+		var row []byte
+		for i := range some {
+			row = add(row, &some[i])
 		}
 		numbers, rows = append(numbers, first), append(rows, row)
-		hashes, first = hashes[n:], first+int64(n)
+		first += int64(len(some))
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO proof.hash (first, hashes) SELECT * FROM unnest($1::bigint[], $2::bytea[])`, numbers, rows)
-	return err
+	return numbers, rows
 }
 
 // events calls f with the events with after < position <= upto, as they stand
 // in the table: what a log holds in memory is not what is to be proven. The
 // event is f's until it returns. Positions that are missing are left out.
 func events(ctx context.Context, db querier, after, upto int64, f func(*eventstore.Event) error) error {
+	return eventsWhere(ctx, db, f, `e.position > $1 AND e.position <= $2`, after, upto)
+}
+
+// mostStrays is how many strays are looked at.
+const mostStrays = 1_000
+
+// strays calls f with events that stand behind the head, where none can be.
+func strays(ctx context.Context, db querier, f func(*eventstore.Event) error) error {
+	left := mostStrays
+	return eventsWhere(ctx, db, func(e *eventstore.Event) error {
+		if left--; left < 0 {
+			return nil
+		}
+		return f(e)
+	}, `e.position > (SELECT h.position FROM es.head h)`)
+}
+
+func eventsWhere(ctx context.Context, db querier, f func(*eventstore.Event) error, condition string, args ...any) error {
 	// A time without end cannot be read; nobody but a forger writes one.
 	rows, err := db.Query(ctx, `SELECT e.position, CASE WHEN isfinite(e.recorded_at) THEN e.recorded_at ELSE 'epoch' END, e.id, e.version, e.schema, e.stream, e.type, e.meta, e.data
-		FROM es.event e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position`, after, upto)
+		FROM es.event e WHERE `+condition+` ORDER BY e.position`, args...)
 	if err != nil {
 		return err
 	}

@@ -10,12 +10,22 @@ import (
 	"zurnals/internal/pgtest"
 )
 
-// What only the owner of the database can do to it, in each column.
+// What only the owner of the database can do to it, in each column: the least
+// that can be changed is told with its position and its column.
 func TestTamperingIsRefusedByTheServerAndNamedByTheExport(t *testing.T) {
-	for column, to := range map[string]string{
-		"position": "1000", "stream": "stream || 'x'", "version": "version + 100", "id": "gen_random_uuid()", "type": "'test.other'", "schema": "2",
-		"recorded_at": "recorded_at + interval '1 microsecond'", "meta": `'{"a":1}'`, "data": "set_byte(data, 3, 66)",
-	} {
+	flip := func(text string) string { // the last bit of the first byte
+		return "convert_from(set_byte(convert_to(" + text + ", 'UTF8'), 0, get_byte(convert_to(" + text + ", 'UTF8'), 0) # 1), 'UTF8')"
+	}
+	changes := map[string]string{
+		"position": "position # 4096", "stream": flip("stream"), "version": "version # 64",
+		"id":   "overlay(id::text placing (CASE WHEN id::text LIKE '0%' THEN '1' ELSE '0' END) from 1 for 1)::uuid",
+		"type": flip("type"), "schema": "schema # 2", "recorded_at": "recorded_at + interval '1 microsecond'",
+		"meta": "set_byte(meta, 0, get_byte(meta, 0) # 1)", "data": "set_byte(data, length(data) - 1, get_byte(data, length(data) - 1) # 1)",
+	}
+	if len(changes) != len(columns) {
+		t.Fatalf("%d columns of %d", len(changes), len(columns))
+	}
+	for column, to := range changes {
 		t.Run(column, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, pgtest.New(t))
@@ -25,10 +35,10 @@ func TestTamperingIsRefusedByTheServerAndNamedByTheExport(t *testing.T) {
 			w.tamper(`UPDATE es.event SET ` + column + ` = ` + to + ` WHERE position = 17`)
 			if column == "position" {
 				w.refusesToSeal("position 17 is missing")
-				begins(t, w.verify(before), "deleted at position 17: ")
+				begins(t, w.verify(before), "moved at position 17, column position: the event here (test.happened, student-")
 			} else {
-				w.refusesToSeal("position 17 was changed")
-				begins(t, w.verify(before), "changed at position 17: ")
+				w.refusesToSeal("position 17 was changed, column " + column)
+				begins(t, w.verify(before), "changed at position 17, column "+column+": the event here (")
 			}
 			if _, err := w.sealer.Include(t.Context(), 17); !errors.Is(err, ErrRewritten) {
 				t.Errorf("a proof of what was changed: %v", err)
@@ -54,15 +64,21 @@ func TestOtherTampering(t *testing.T) {
 	}{
 		"order": {[]string{renumber(`= 17`, `9999`), renumber(`= 18`, `17`), renumber(`= 9999`, `18`)}, "position 17 was changed",
 			[]string{"moved at position 17: the event here was sealed at position 18", "moved at position 18: the event here was sealed at position 17"}},
-		"no time": {[]string{`UPDATE es.event SET recorded_at = 'infinity' WHERE position = 17`}, "position 17 was changed", []string{"changed at position 17: "}},
-		"deleted": {[]string{`DELETE FROM es.event WHERE position = 17`}, "position 17 is missing", []string{"deleted at position 17: "}},
+		"no time":     {[]string{`UPDATE es.event SET recorded_at = 'infinity' WHERE position = 17`}, "position 17 was changed", []string{"changed at position 17, column recorded_at: "}},
+		"two columns": {[]string{`UPDATE es.event SET type = 'test.other', schema = 3 WHERE position = 17`}, "position 17 was changed, columns type and schema", []string{"changed at position 17, columns type and schema: "}},
+		"deleted":     {[]string{`DELETE FROM es.event WHERE position = 17`}, "position 17 is missing", []string{"deleted at position 17: "}},
 		"deleted, and the gap closed": {[]string{`DELETE FROM es.event WHERE position = 17`,
 			renumber(`> 17`, `position + 9999`), renumber(`> 9999`, `position - 10000`)}, "position 17 was changed",
 			[]string{"deleted at position 17: ", "moved at positions 17 to 49: the events here were sealed at positions 18 to 50", "inserted at position 50: "}},
 		"cut off": {[]string{`DELETE FROM es.event WHERE position > 48`, `DELETE FROM es.mark`, `INSERT INTO es.mark VALUES (48, now())`},
 			"it ends at 48, 50 were sealed", []string{"deleted at position 49: ", "deleted at position 50: "}},
 		"the tree": {[]string{`UPDATE proof.hash SET hashes = set_byte(hashes, 0, 255 - get_byte(hashes, 0)) WHERE first = 0`}, "the hashes that are kept of positions 1 to 50 were changed",
+			[]string{}}, // the export needs none of them
+		"a summary": {[]string{`UPDATE proof.summary SET summaries = set_byte(summaries, 0, 255 - get_byte(summaries, 0)) WHERE first = 1`}, "the hashes that are kept of positions 1 to 50 were changed",
 			[]string{"unsealed: the events are as they were signed, but hashes in the export are not"}},
+		"the part of a summary that tells of columns": {[]string{`UPDATE proof.summary SET summaries = set_byte(summaries, 67, 255 - get_byte(summaries, 67)) WHERE first = 1`},
+			"the hashes that are kept of positions 1 to 50 were changed", []string{"unsealed: the events are as they were signed, but hashes in the export are not"}},
+		"the summaries deleted":                              {[]string{`DELETE FROM proof.summary`}, "what was sealed of position 1 is missing", nil},
 		"the tree deleted":                                   {[]string{`DELETE FROM proof.hash`}, "50 were sealed", nil},
 		"the newest hashes deleted":                          {[]string{`DELETE FROM proof.hash WHERE first > 0`}, "", nil},
 		"an older checkpoint put in the place of the newest": {[]string{`UPDATE proof.checkpoint SET note = replace(note, '50', '49')`}, "is not signed with this key", nil},
@@ -96,7 +112,7 @@ func TestHistoryRewrittenAndSealedAgain(t *testing.T) {
 		kept = append(kept, w.seal())
 	}
 	w.tamper(`UPDATE es.event SET type = 'test.other' WHERE position = 17`)
-	w.tamper(`TRUNCATE proof.hash, proof.checkpoint`)
+	w.tamper(`TRUNCATE proof.hash, proof.summary, proof.checkpoint`)
 	w.refusesToSeal("up to 50 it is not the one of the checkpoint in " + w.file)
 	w.must(os.Remove(w.file))
 	w.seal()
@@ -108,7 +124,7 @@ func TestHistoryRewrittenAndSealedAgain(t *testing.T) {
 		t.Errorf("it is said to continue the old one: %v", err)
 	}
 	// Its end was cut off.
-	w.tamper(`TRUNCATE proof.hash, proof.checkpoint`)
+	w.tamper(`TRUNCATE proof.hash, proof.summary, proof.checkpoint`)
 	w.tamper(`DELETE FROM es.event WHERE position > 40`)
 	w.tamper(`DELETE FROM es.mark`)
 	w.tamper(`INSERT INTO es.mark VALUES (40, now())`)

@@ -15,8 +15,8 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func (h *house) stored(n int) tlog.HashReaderFunc {
 	var grown tree
 	var all []tlog.Hash
-	for _, l := range h.sealed[:n] {
-		all = grown.add(l, all)
+	for _, s := range h.sealed[:n] {
+		all = grown.add(s.leaf(), all)
 	}
 	return func(indexes []int64) (hashes []tlog.Hash, err error) {
 		for _, i := range indexes {
@@ -65,7 +65,7 @@ func TestTheTreeIsThatOfTlog(t *testing.T) {
 		return hashes, nil
 	})
 	for n := range h.events {
-		theirs, err := tlog.StoredHashes(int64(n), appendRecord(nil, &h.events[n]), reader)
+		theirs, err := tlog.StoredHashes(int64(n), h.sealed[n][:], reader)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,8 +74,8 @@ func TestTheTreeIsThatOfTlog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		taken.add(h.sealed[n], nil)
-		all = grown.add(h.sealed[n], all)
+		taken.add(h.sealed[n].leaf(), nil)
+		all = grown.add(h.sealed[n].leaf(), all)
 		for i, want := range theirs {
 			if before+i >= len(all) || all[before+i] != want {
 				t.Fatalf("leaf %d, hash %d differs", n, i)
@@ -171,10 +171,10 @@ func TestKeysAndCheckpointsThatAreNone(t *testing.T) {
 		t.Error(err)
 	}
 	for _, s := range []string{
-		"", "zurnals log\n1\n", "zurnals log\n0\n" + h.sealed[0].String() + "\n2025-09-01T05:00:00Z\n",
-		"zurnals log\n+1\n" + h.sealed[0].String() + "\n2025-09-01T05:00:00Z\n",
-		"zurnals log\n1\nAAAA\n2025-09-01T05:00:00Z\n", "zurnals log\n1\n" + h.sealed[0].String() + "\nMonday\n",
-		"other log\n1\n" + h.sealed[0].String() + "\n2025-09-01T05:00:00Z\n",
+		"", "zurnals log\n1\n", "zurnals log\n0\n" + h.sealed[0].leaf().String() + "\n2025-09-01T05:00:00Z\n",
+		"zurnals log\n+1\n" + h.sealed[0].leaf().String() + "\n2025-09-01T05:00:00Z\n",
+		"zurnals log\n1\nAAAA\n2025-09-01T05:00:00Z\n", "zurnals log\n1\n" + h.sealed[0].leaf().String() + "\nMonday\n",
+		"other log\n1\n" + h.sealed[0].leaf().String() + "\n2025-09-01T05:00:00Z\n",
 	} {
 		if _, err := parseCheckpoint(s); err == nil {
 			t.Errorf("%q is a checkpoint", s)

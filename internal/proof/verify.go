@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ const (
 type Defect struct {
 	Fault    Fault
 	From, To int64
+	Columns  []string // that were changed, of Changed and Moved
 	Text     string
 
 	by int64 // of events that were moved: how far
@@ -46,9 +48,20 @@ func (d Defect) String() string {
 	case d.From == 0:
 		return fmt.Sprintf("%s: %s", d.Fault, d.Text)
 	case d.From == d.To:
-		return fmt.Sprintf("%s at position %d: %s", d.Fault, d.From, d.Text)
+		return fmt.Sprintf("%s at position %d%s: %s", d.Fault, d.From, within(d.Columns), d.Text)
 	}
-	return fmt.Sprintf("%s at positions %d to %d: %s", d.Fault, d.From, d.To, d.Text)
+	return fmt.Sprintf("%s at positions %d to %d%s: %s", d.Fault, d.From, d.To, within(d.Columns), d.Text)
+}
+
+// within names columns, if there are any to name.
+func within(columns []string) string {
+	switch len(columns) {
+	case 0:
+		return ""
+	case 1:
+		return ", column " + columns[0]
+	}
+	return ", columns " + strings.Join(columns, " and ")
 }
 
 // A Report is what Verify found.
@@ -107,25 +120,54 @@ func (v *verifier) run() error {
 			v.compare(position)
 		}
 	}
-	root := v.report.Checkpoint.Root
-	switch {
-	case v.sealed == nil && v.computed.root() == root: // all is well
-	case v.computed.root() == root:
-		v.report.add(Unsealed, 0, 0, "the events are as they were signed, but hashes in the export are not")
-	default:
-		v.wrong.tell(&v.report)
-		if v.sealed == nil || v.sealed.root() != root {
-			v.report.add(Unsealed, 0, 0, "the hashes in the export are not those that were signed: events and hashes were exchanged, and the export does not say where. Checkpoints kept elsewhere narrow it down")
-		}
-	}
 	for _, c := range v.older {
 		v.report.add(Shorter, 0, 0, "the export ends at position %d, the checkpoint of %s has %d: either the export is the older one, or the log was cut off", size, stamp(c.At), c.Size)
 	}
-	if _, err := v.in.ReadByte(); err == nil {
-		v.report.add(Trailing, 0, 0, "the file goes on after the last event, position %d", size)
-	} else if !errors.Is(err, io.EOF) {
+	if err := v.trailing(); err != nil {
 		return err
 	}
+	v.conclude()
+	return nil
+}
+
+// conclude tells whether the events are those that were signed.
+func (v *verifier) conclude() {
+	root := v.report.Checkpoint.Root
+	switch {
+	case v.sealed == nil && v.computed.root() == root && len(v.wrong.strays) == 0: // all is well
+	case v.computed.root() == root && len(v.wrong.strays) == 0:
+		v.report.add(Unsealed, 0, 0, "the events are as they were signed, but hashes in the export are not")
+	default:
+		v.wrong.tell(&v.report)
+		if v.computed.root() != root && (v.sealed == nil || v.sealed.root() != root) {
+			v.report.add(Unsealed, 0, 0, "the hashes in the export are not those that were signed: events and hashes were exchanged, and the export does not say where. Checkpoints kept elsewhere narrow it down")
+		}
+	}
+}
+
+// trailing reads what stands behind the last event: nothing, or events that
+// stand where none can be.
+func (v *verifier) trailing() error {
+	size := v.report.Checkpoint.Size
+	for range mostStrays {
+		head, err := v.in.Peek(4)
+		if len(head) == 0 {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if err != nil || binary.BigEndian.Uint32(head) > maxRecord {
+			break
+		}
+		all, err := v.in.Peek(4 + int(binary.BigEndian.Uint32(head)))
+		if err != nil || at(all[4:]) <= size {
+			break
+		}
+		v.wrong.strays = append(v.wrong.strays, bytes.Clone(all[4:]))
+		_, _ = v.in.Discard(len(all)) // it has been peeked at
+	}
+	v.report.add(Trailing, 0, 0, "the file goes on after the last event, position %d", size)
 	return nil
 }
 
@@ -200,15 +242,15 @@ func (v *verifier) frame(position int64) error {
 	if err != nil {
 		return v.ended(err, fmt.Sprintf("at position %d of %d", position, v.report.Checkpoint.Size))
 	}
-	sealed := tlog.Hash(head[:tlog.HashSize])
-	n := int64(binary.BigEndian.Uint32(head[tlog.HashSize:]))
+	sealed := summary(head[:summarySize])
+	n := int64(binary.BigEndian.Uint32(head[summarySize:]))
 	if n == 0 {
 		_, _ = v.in.Discard(frameHead)
-		v.wrong.add(position, sealed, nil)
-		v.mismatch(tlog.Hash{}, sealed)
+		v.wrong.add(position, &sealed, nil)
+		v.mismatch(tlog.Hash{}, sealed.leaf())
 		return nil
 	}
-	if n > maxRecord+1 || n == 1 {
+	if n > maxRecord {
 		v.report.add(Malformed, position, position, "an event of %d bytes: the file is damaged from here on", n)
 		return errStop
 	}
@@ -216,32 +258,33 @@ func (v *verifier) frame(position int64) error {
 	if err != nil {
 		return v.ended(err, fmt.Sprintf("within position %d of %d", position, v.report.Checkpoint.Size))
 	}
-	marked := all[frameHead:]
-	leaf := leafOf(marked)
+	record := all[frameHead:]
 	v.report.Events++
-	if leaf == sealed && at(marked) == position {
+	found := summaryOf(record)
+	leaf := found.leaf()
+	if found == sealed && at(record) == position {
 		v.scratch = v.computed.add(leaf, v.scratch[:0])
 		if v.sealed != nil {
-			v.scratch = v.sealed.add(sealed, v.scratch[:0])
+			v.scratch = v.sealed.add(leaf, v.scratch[:0])
 		}
 	} else {
-		v.wrong.add(position, sealed, marked)
-		v.mismatch(leaf, sealed)
+		v.wrong.add(position, &sealed, record)
+		v.mismatch(leaf, sealed.leaf())
 	}
 	_, _ = v.in.Discard(len(all)) // it has been peeked at
 	return nil
 }
 
 // at returns the position in a record, 0 if it is none.
-func at(marked []byte) int64 {
-	if len(marked) < positionAt+8 || marked[0] != leafMark || binary.BigEndian.Uint32(marked[1:]) != 8 {
+func at(record []byte) int64 {
+	if len(record) < positionAt+8 || binary.BigEndian.Uint32(record) != 8 {
 		return 0
 	}
-	return int64(binary.BigEndian.Uint64(marked[positionAt:]))
+	return int64(binary.BigEndian.Uint64(record[positionAt:]))
 }
 
-// positionAt is where the position stands in a marked record.
-const positionAt = 1 + 4
+// positionAt is where the position stands in a record.
+const positionAt = 4
 
 // mismatch makes both trees grow, each by its own leaf.
 func (v *verifier) mismatch(leaf, sealed tlog.Hash) {

@@ -2,7 +2,9 @@ package proof
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -70,8 +72,7 @@ func TestWhatWasDoneToTheTableIsNamed(t *testing.T) {
 		var want []Defect
 		switch rapid.SampledFrom([]string{"change", "delete", "renumber", "insert", "swap", "cut"}).Draw(rt, "what") {
 		case "change":
-			touch(rt, &h.events[k])
-			want = []Defect{{Fault: Changed, From: p, To: p}}
+			want = []Defect{{Fault: Changed, From: p, To: p, Columns: []string{touch(rt, &h.events[k])}}}
 		case "delete":
 			h.events = slices.Delete(h.events, k, k+1)
 			want = []Defect{{Fault: Deleted, From: p, To: p}}
@@ -102,7 +103,9 @@ func TestWhatWasDoneToTheTableIsNamed(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		same := func(a, b Defect) bool { return a.Fault == b.Fault && a.From == b.From && a.To == b.To }
+		same := func(a, b Defect) bool {
+			return a.Fault == b.Fault && a.From == b.From && a.To == b.To && slices.Equal(a.Columns, b.Columns)
+		}
 		if !slices.EqualFunc(report.Defects, want, same) {
 			rt.Errorf("told is\n%s\nwanted %+v", told(report), want)
 		}
@@ -167,7 +170,29 @@ func TestARewrittenHistoryIsFoundByAnOlderCheckpoint(t *testing.T) {
 	c := h.checkpoint(t, 50)
 	older := h.checkpoint(t, 30)
 	h.events[17].Data = []byte(`{"mark":10}`)
-	begins(t, h.verify(t, h.export(t, c), older, c), "changed at position 18: the event here (attendance.marked, student-5) is not as it was sealed")
+	begins(t, h.verify(t, h.export(t, c), older, c), "changed at position 18, column data: the event here (attendance.marked, student-5) is not as it was sealed")
+}
+
+// Who finds a change that keeps the checksum of its column hides the column,
+// and never that there was a change.
+func TestAColumnCanBeHiddenTheChangeCannot(t *testing.T) {
+	h := newHouse(t, 5)
+	c := h.checkpoint(t, 5)
+	h.events[2].Data = []byte(`{"mark":9}    `)
+	n := len(h.events[2].Data)
+	want := crc32.Checksum([]byte(`{"mark":2}`), castagnoli)
+	// Four bytes can make any checksum: the register is turned back through them.
+	register, tail := ^crc32.Checksum(h.events[2].Data[:n-4], castagnoli), ^want
+	for range 4 {
+		for i, entry := range castagnoli {
+			if entry>>24 == tail>>24 {
+				tail = (tail^entry)<<8 | uint32(i)
+				break
+			}
+		}
+	}
+	binary.LittleEndian.PutUint32(h.events[2].Data[n-4:], tail^register)
+	begins(t, h.verify(t, h.export(t, c), c), "changed at position 3: the event here (attendance.marked, student-0) is not as it was sealed, in a way that was made to hide the column")
 }
 
 func TestALogThatWasCutOffIsShorterThanAnOlderCheckpoint(t *testing.T) {
@@ -180,12 +205,12 @@ func TestAnotherKeyIsNamedAndTheRestToo(t *testing.T) {
 	h, other := newHouse(t, 5), newHouse(t, 5)
 	h.events[2].Version++
 	file := h.export(t, h.checkpoint(t, 5))
-	begins(t, other.verify(t, file), "wrong key: the checkpoint is not signed with this key: another key has signed it", "changed at position 3: ")
+	begins(t, other.verify(t, file), "wrong key: the checkpoint is not signed with this key: another key has signed it", "changed at position 3, column version: ")
 
 	// The same key, another text under the signature.
 	c := h.checkpoint(t, 5)
 	c.Note = strings.Replace(c.Note, "05:05:00", "05:06:00", 1)
-	begins(t, h.verify(t, h.export(t, c)), "wrong key: the checkpoint is not signed with this key: the signature does not fit the text", "changed at position 3: ")
+	begins(t, h.verify(t, h.export(t, c)), "wrong key: the checkpoint is not signed with this key: the signature does not fit the text", "changed at position 3, column version: ")
 
 	_, defects := OpenCheckpoints(other.key, h.checkpoint(t, 5).Note, "nothing of the kind")
 	if len(defects) != 2 || defects[0].Fault != WrongKey || defects[1].Fault != Malformed {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"zurnals/eventstore"
 )
@@ -22,7 +21,7 @@ type house struct {
 	signer note.Signer
 	key    Key
 	events []eventstore.Event
-	sealed []tlog.Hash
+	sealed []summary
 }
 
 func newHouse(t testing.TB, n int) *house {
@@ -47,7 +46,7 @@ func newHouse(t testing.TB, n int) *house {
 func (h *house) seal() {
 	h.sealed = nil
 	for i := range h.events {
-		h.sealed = append(h.sealed, leafOf(appendRecord([]byte{leafMark}, &h.events[i])))
+		h.sealed = append(h.sealed, summaryOf(appendRecord(nil, &h.events[i])))
 	}
 }
 
@@ -55,8 +54,8 @@ func (h *house) seal() {
 func (h *house) checkpoint(t testing.TB, n int) Checkpoint {
 	t.Helper()
 	var grown tree
-	for _, l := range h.sealed[:n] {
-		grown.add(l, nil)
+	for _, s := range h.sealed[:n] {
+		grown.add(s.leaf(), nil)
 	}
 	c, err := sign(h.signer, int64(n), grown.root(), monday.Add(time.Duration(n)*time.Minute))
 	if err != nil {
@@ -76,9 +75,9 @@ func (h *house) export(t testing.TB, c Checkpoint) []byte {
 	}
 	for p := int64(1); p <= c.Size; p++ {
 		if e := stands[p]; e != nil {
-			x.event(h.sealed[p-1], e)
+			x.event(&h.sealed[p-1], e)
 		} else {
-			x.missing(h.sealed[p-1])
+			x.missing(&h.sealed[p-1])
 		}
 	}
 	if err := x.w.Flush(); err != nil {

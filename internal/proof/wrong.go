@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -14,15 +15,17 @@ import (
 // sealed one of another position as soon as that position is put back into it.
 type wrong struct {
 	places   []place
-	size     int                 // bytes of their records
-	sealedAt map[int64]tlog.Hash // of these places and more
+	strays   [][]byte            // records of events that stand behind the head
+	size     int                 // bytes of the records of places
+	sealedAt map[int64]tlog.Hash // of the records of these places and more
 	more     int64               // positions beyond the places, from "from" on
 	from     int64
 }
 
 type place struct {
 	position int64
-	marked   []byte // nil: there is no event
+	sealed   summary
+	record   []byte // nil: there is no event
 }
 
 // Only the first places are looked at closely: each is compared with each, and
@@ -34,20 +37,20 @@ const (
 	near        = 16
 )
 
-func (w *wrong) add(position int64, sealed tlog.Hash, marked []byte) {
+func (w *wrong) add(position int64, sealed *summary, record []byte) {
 	if w.sealedAt == nil {
 		w.sealedAt = make(map[int64]tlog.Hash)
 	}
 	if len(w.sealedAt) < wrongSealed {
-		w.sealedAt[position] = sealed
+		w.sealedAt[position] = sealed.record()
 	}
-	if len(w.places) == wrongPlaces || w.size+len(marked) > wrongBytes {
+	if len(w.places) == wrongPlaces || w.size+len(record) > wrongBytes {
 		if w.more++; w.more == 1 {
 			w.from = position
 		}
 		return
 	}
-	w.places, w.size = append(w.places, place{position, bytes.Clone(marked)}), w.size+len(marked)
+	w.places, w.size = append(w.places, place{position, *sealed, bytes.Clone(record)}), w.size+len(record)
 }
 
 // tell adds what was done to a report.
@@ -61,8 +64,8 @@ func (w *wrong) tell(r *Report) {
 		from, moved := origin[p.position]
 		to, found := stands[p.position]
 		switch {
-		case p.marked == nil && found: // it stands elsewhere, which is told there
-		case p.marked == nil:
+		case p.record == nil && found: // it stands elsewhere, which is told there
+		case p.record == nil:
 			r.add(Deleted, p.position, p.position, "%s", gone)
 		case moved:
 			// Unless it was pushed out of what was sealed by one put in.
@@ -71,12 +74,27 @@ func (w *wrong) tell(r *Report) {
 			}
 			r.moved(p.position, from)
 		case found:
-			r.add(Inserted, p.position, p.position, "%s was never sealed; the event that was stands at position %d", describe(p.marked), to)
-		case at(p.marked) != p.position && at(p.marked) != 0:
-			r.add(Moved, p.position, p.position, "%s says that it is at position %d", describe(p.marked), at(p.marked))
+			r.add(Inserted, p.position, p.position, "%s was never sealed; the event that was stands at position %d", describe(p.record), to)
+		case at(p.record) != p.position && at(p.record) != 0:
+			r.add(Moved, p.position, p.position, "%s says that it is at position %d", describe(p.record), at(p.record))
 		default:
-			r.add(Changed, p.position, p.position, "%s is not as it was sealed", describe(p.marked))
+			is := summaryOf(p.record)
+			how := "is not as it was sealed"
+			if is.differ(&p.sealed) == nil {
+				how += ", in a way that was made to hide the column"
+			}
+			r.add(Changed, p.position, p.position, "%s %s", describe(p.record), how)
+			r.Defects[len(r.Defects)-1].Columns = is.differ(&p.sealed)
 		}
+	}
+	for _, record := range w.strays {
+		is := at(record)
+		if was, found := origin[is]; found {
+			r.add(Moved, was, was, "%s stands at position %d now, behind the end of the log", describe(record), is)
+			r.Defects[len(r.Defects)-1].Columns = columns[:1]
+			continue
+		}
+		r.add(Inserted, is, is, "%s stands behind the end of the log", describe(record))
 	}
 	if w.more > 0 {
 		r.add(Changed, 0, 0, "%d more positions, from %d on, are not as they were sealed", w.more, w.from)
@@ -87,19 +105,25 @@ func (w *wrong) tell(r *Report) {
 // was sealed, and where the event that was sealed at a position stands.
 func (w *wrong) match() (origin, stands map[int64]int64) {
 	origin, stands = make(map[int64]int64), make(map[int64]int64)
-	for _, p := range w.places {
-		if at(p.marked) == 0 {
-			continue
+	find := func(own int64, record []byte) {
+		if at(record) == 0 {
+			return
 		}
-		own := at(p.marked)
-		for q := range w.candidates(p.position) {
-			binary.BigEndian.PutUint64(p.marked[positionAt:], uint64(q))
-			if q != p.position && leafOf(p.marked) == w.sealedAt[q] {
-				origin[p.position], stands[q] = q, p.position
+		says := at(record)
+		for q := range w.candidates(own) {
+			binary.BigEndian.PutUint64(record[positionAt:], uint64(q))
+			if q != own && sha256.Sum256(record) == w.sealedAt[q] {
+				origin[own], stands[q] = q, own
 				break
 			}
 		}
-		binary.BigEndian.PutUint64(p.marked[positionAt:], uint64(own))
+		binary.BigEndian.PutUint64(record[positionAt:], uint64(says))
+	}
+	for _, p := range w.places {
+		find(p.position, p.record)
+	}
+	for _, record := range w.strays {
+		find(at(record), record)
 	}
 	return origin, stands
 }
@@ -137,8 +161,8 @@ func (r *Report) moved(position, from int64) {
 }
 
 // describe names an event as far as it can be read.
-func describe(marked []byte) string {
-	e, err := parseRecord(marked[1:])
+func describe(record []byte) string {
+	e, err := parseRecord(record)
 	if err != nil {
 		return "what is here"
 	}
