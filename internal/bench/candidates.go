@@ -42,7 +42,7 @@ func comparisons() []comparison {
 	})
 	all = append(all, comparison{
 		name: "A log that has grown, 32 writers", writers: 32, events: 1,
-		candidates: []candidate{{"new", openLog(checks{})}, {"a million events in twenty partitions", openGrown}},
+		candidates: []candidate{{"new", openLog(checks{})}, {"grown, in twenty partitions", openGrown}},
 	})
 	for _, writers := range []int{1, 256} {
 		all = append(all, comparison{
@@ -180,7 +180,7 @@ func openLog(ask checks) func(context.Context, *bench, comparison) (contender, e
 	}
 }
 
-// openGrown is a log that holds a million events of a hundred thousand streams.
+// openGrown is a log of twenty partitions, with a stream for each ten events.
 func openGrown(ctx context.Context, b *bench, c comparison) (contender, error) {
 	name, drop, err := b.database(ctx, true)
 	if err != nil {
@@ -191,28 +191,34 @@ func openGrown(ctx context.Context, b *bench, c comparison) (contender, error) {
 		return contender{}, err
 	}
 	defer conn.Close(ctx)
-	for _, statement := range []string{
+	size := b.grown / 20 / perStream * perStream
+	statements := []string{
 		`DO $$ DECLARE name regclass; BEGIN
 			FOR name IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'es.event'::regclass LOOP
 				EXECUTE format('DROP TABLE %s', name);
 			END LOOP;
 		END $$`,
-		`UPDATE es.layout SET partition_size = 50000, next_position = 1`,
-		`DO $$ BEGIN
-			FOR part IN 0 .. 19 LOOP
-				PERFORM es.prepare_partitions(50000);
-				INSERT INTO es.event (position, recorded_at, id, version, schema, stream, type, meta, data)
-				SELECT p, now(), gen_random_uuid(), p % 10 + 1, 1, 'register-' || md5((p / 10)::text)::uuid, 'attendance.marked', '` + meta + `', '` + data + `'
-				FROM generate_series(part * 50000 + 1, (part + 1) * 50000) p;
-				INSERT INTO es.mark (position, recorded_at) VALUES ((part + 1) * 50000, now());
-			END LOOP;
-		END $$`,
-		`INSERT INTO es.stream (stream, version, first_position, last_position) SELECT stream, max(version), min(position), max(position) FROM es.event GROUP BY stream`,
-		`UPDATE es.layout SET partition_size = 1000000`,
-	} {
+		fmt.Sprintf(`UPDATE es.layout SET partition_size = %d, next_position = 1`, size),
+	}
+	for part := range 20 {
+		first, last := part*size+1, (part+1)*size
+		statements = append(statements,
+			fmt.Sprintf(`SELECT es.prepare_partitions(%d)`, size),
+			fmt.Sprintf(`INSERT INTO es.event (position, recorded_at, id, version, schema, stream, type, meta, data)
+				SELECT p, now(), gen_random_uuid(), (p - 1) %% %d + 1, 1, 'register-' || md5(((p - 1) / %[1]d)::text)::uuid, 'attendance.marked', '%s', '%s'
+				FROM generate_series(%d, %d) p`, perStream, meta, data, first, last),
+			fmt.Sprintf(`INSERT INTO es.stream (stream, version, first_position, last_position)
+				SELECT 'register-' || md5(s::text)::uuid, %d, s * %[1]d + 1, (s + 1) * %[1]d FROM generate_series(%d, %d) s`, perStream, (first-1)/perStream, last/perStream-1),
+			fmt.Sprintf(`INSERT INTO es.mark (position, recorded_at) VALUES (%d, now())`, last))
+	}
+	statements = append(statements, `UPDATE es.layout SET partition_size = 1000000`, `SELECT es.prepare_partitions(1000000)`)
+	for _, statement := range statements {
 		if _, err := conn.Exec(ctx, statement); err != nil {
-			return contender{}, err
+			return contender{}, fmt.Errorf("%w in\n%.200s", err, statement)
 		}
+	}
+	if _, err := conn.Exec(ctx, `VACUUM (ANALYZE) es.stream, es.event`); err != nil {
+		return contender{}, err
 	}
 	return b.log(ctx, c, checks{}, name, drop)
 }

@@ -32,6 +32,7 @@ type settings struct {
 	rounds int
 	each   time.Duration
 	only   *regexp.Regexp
+	grown  int    // events of a log that has grown
 	peers  string // folder of node_modules, "" for none
 	report string // file to write into
 }
@@ -42,6 +43,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 7, "rounds of each comparison")
 	flag.DurationVar(&s.each, "each", 1500*time.Millisecond, "how long each candidate runs in a round")
 	flag.StringVar(&only, "only", "", "comparisons whose name matches this expression")
+	flag.IntVar(&s.grown, "grown", 1_000_000, "events of the log that has grown")
 	flag.StringVar(&s.peers, "peers", ".peers", "folder with the peers, see internal/bench/peers.sh; skipped when it is not there")
 	flag.StringVar(&s.report, "report", "", "file whose part between the marks of this program is written anew")
 	flag.Parse()
