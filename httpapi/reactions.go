@@ -13,7 +13,7 @@ import (
 )
 
 // Reactions looks after what follows from events, such as mail. Its methods ask
-// for the right to, except Undelivered, which wants it asked for.
+// for the right to, except LastLetters, which wants it asked for.
 type Reactions interface {
 	Status(ctx context.Context, by access.Actor) ([]ReactionStatus, error)
 	Parked(ctx context.Context, by access.Actor, name string) ([]ParkedEvent, error)
@@ -21,8 +21,9 @@ type Reactions interface {
 	Replay(ctx context.Context, by access.Actor, name string, position int64) error
 	Skip(ctx context.Context, by access.Actor, name string, position int64, reason string) error
 
-	// Undelivered returns, of some accounts, the last letter if it was given up.
-	Undelivered(ctx context.Context, accounts ...domain.AccountID) (map[domain.AccountID]Undelivered, error)
+	// LastLetters returns, of some accounts, the last letter that was sent or
+	// given up.
+	LastLetters(ctx context.Context, accounts ...domain.AccountID) (map[domain.AccountID]LastLetter, error)
 }
 
 // A ReactionStatus is how far a reaction has come.
@@ -53,9 +54,10 @@ type SettledEvent struct {
 	At        time.Time        `json:"at"`
 }
 
-// An Undelivered is a letter that was given up.
-type Undelivered struct {
-	Reason string    `json:"reason" doc:"what the mail server said, without the address"`
+// A LastLetter is what became of the last letter to somebody.
+type LastLetter struct {
+	State  string    `json:"state" enum:"sent,undelivered" doc:"sent: the mail server took it; undelivered: it was given up"`
+	Reason string    `json:"reason,omitempty" doc:"why it was given up: what the mail server said, without the address"`
 	At     time.Time `json:"at"`
 }
 
@@ -73,7 +75,7 @@ func (noReactions) Replay(context.Context, access.Actor, string, int64) error { 
 func (noReactions) Skip(context.Context, access.Actor, string, int64, string) error {
 	return errNoRoute
 }
-func (noReactions) Undelivered(context.Context, ...domain.AccountID) (map[domain.AccountID]Undelivered, error) {
+func (noReactions) LastLetters(context.Context, ...domain.AccountID) (map[domain.AccountID]LastLetter, error) {
 	return nil, nil
 }
 
@@ -147,13 +149,13 @@ func pageOf[T any](items []T, err error) (*list[T], error) {
 // of its person, which no event tells.
 type memberShown struct {
 	staff.Member
-	Undelivered *Undelivered `json:"undelivered,omitempty" doc:"the last letter to this person was given up"`
+	Letter *LastLetter `json:"letter,omitempty" doc:"what became of the last letter to this person; absent as long as none was sent or given up"`
 }
 
 // A userShown is the same with more about the person.
 type userShown struct {
 	staff.User
-	Undelivered *Undelivered `json:"undelivered,omitempty" doc:"the last letter to this person was given up"`
+	Letter *LastLetter `json:"letter,omitempty" doc:"what became of the last letter to this person; absent as long as none was sent or given up"`
 }
 
 // withLetters adds to people what happened to their mail.
@@ -162,15 +164,15 @@ func (a *API) withLetters(ctx context.Context, members []staff.Member) ([]member
 	for i, m := range members {
 		ids[i] = m.Account
 	}
-	lost, err := a.Reactions.Undelivered(ctx, ids...)
+	letters, err := a.Reactions.LastLetters(ctx, ids...)
 	if err != nil {
 		return nil, err
 	}
 	shown := make([]memberShown, len(members))
 	for i, m := range members {
 		shown[i].Member = m
-		if u, ok := lost[m.Account]; ok {
-			shown[i].Undelivered = &u
+		if l, ok := letters[m.Account]; ok {
+			shown[i].Letter = &l
 		}
 	}
 	return shown, nil

@@ -20,7 +20,7 @@ import (
 // kept is the reactions of a story: real ones, whose letters nobody sends.
 type kept struct {
 	*reactions.Engine
-	lost map[domain.AccountID]Undelivered
+	letters map[domain.AccountID]LastLetter
 }
 
 func (k *kept) Status(ctx context.Context, by access.Actor) (all []ReactionStatus, err error) {
@@ -47,8 +47,8 @@ func (k *kept) Settled(ctx context.Context, by access.Actor, name string) (all [
 	return all, err
 }
 
-func (k *kept) Undelivered(context.Context, ...domain.AccountID) (map[domain.AccountID]Undelivered, error) {
-	return k.lost, nil
+func (k *kept) LastLetters(context.Context, ...domain.AccountID) (map[domain.AccountID]LastLetter, error) {
+	return k.letters, nil
 }
 
 // An operator sees what a reaction has put aside, has it handled or gives it up
@@ -56,7 +56,7 @@ func (k *kept) Undelivered(context.Context, ...domain.AccountID) (map[domain.Acc
 func TestAnOperatorSettlesWhatWasPutAside(t *testing.T) {
 	s := newStory(t, organisation.Projection, staff.Projection, students.Projection)
 	s.hire("platform", post{access.PlatformAdmin, ""})
-	s.hire("admin", post{access.SchoolAdmin, "school"})
+	admin := s.hire("admin", post{access.SchoolAdmin, "school"})
 	laura := s.hire("laura", post{access.ClassTeacher, "class"})
 
 	pool := s.api.Sessions.(*sessions.Store).Pool
@@ -74,7 +74,10 @@ func TestAnOperatorSettlesWhatWasPutAside(t *testing.T) {
 		_, err := pool.Exec(t.Context(), `INSERT INTO reaction.parked VALUES ('letters', $1, 'too difficult', $2)`, position+1, s.clock.Now())
 		s.must(err)
 	}
-	s.api.Reactions = &kept{Engine: e, lost: map[domain.AccountID]Undelivered{laura: {Reason: "refused by the mail server: 550 5.1.1", At: s.clock.Now()}}}
+	s.api.Reactions = &kept{Engine: e, letters: map[domain.AccountID]LastLetter{
+		laura: {State: "undelivered", Reason: "refused by the mail server: 550 5.1.1", At: s.clock.Now()},
+		admin: {State: "sent", At: s.clock.Now()},
+	}}
 	s.names["laura"] = laura.String()
 
 	s.tell(
@@ -93,7 +96,8 @@ func TestAnOperatorSettlesWhatWasPutAside(t *testing.T) {
 		step{as: "platform", ask: "GET /ops/reactions/letters/settled", status: 200,
 			has: []string{`"how":"skipped","reason":"the address is of nobody","fault":"too difficult"`, `"how":"replayed","fault"`, `"actor":"`}},
 		// The directory shows whose mail does not arrive.
-		step{as: "admin", ask: "GET /schools/{school}/users?q=laura", status: 200, has: []string{`"undelivered":{"reason":"refused by the mail server: 550 5.1.1"`}},
-		step{as: "admin", ask: "GET /schools/{school}/users/{laura}", status: 200, has: []string{`"undelivered":{"reason":"refused`}},
+		step{as: "admin", ask: "GET /schools/{school}/users?q=laura", status: 200, has: []string{`"letter":{"state":"undelivered","reason":"refused by the mail server: 550 5.1.1","at":"2025-09-01T05:00:00Z"}`}},
+		step{as: "admin", ask: "GET /schools/{school}/users?q=admin", status: 200, has: []string{`"letter":{"state":"sent","at":"2025-09-01T05:00:00Z"}`}},
+		step{as: "admin", ask: "GET /schools/{school}/users/{laura}", status: 200, has: []string{`"letter":{"state":"undelivered","reason":"refused`}},
 	)
 }

@@ -341,9 +341,9 @@ func (a *API) user(ctx context.Context, by access.Actor, place access.Scope, err
 		return nil, err
 	}
 	out := &userOut{ETag: etag(user.Edition), Body: userShown{User: user}}
-	lost, err := a.Reactions.Undelivered(ctx, account)
-	if u, ok := lost[account]; ok {
-		out.Body.Undelivered = &u
+	letters, err := a.Reactions.LastLetters(ctx, account)
+	if l, ok := letters[account]; ok {
+		out.Body.Letter = &l
 	}
 	return out, err
 }

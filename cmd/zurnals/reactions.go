@@ -144,11 +144,11 @@ func (l lookedAfter) Settled(ctx context.Context, by access.Actor, name string) 
 	return all, err
 }
 
-func (l lookedAfter) Undelivered(ctx context.Context, accounts ...domain.AccountID) (map[domain.AccountID]httpapi.Undelivered, error) {
-	found, err := l.Engine.UndeliveredTo(ctx, accounts...)
-	all := make(map[domain.AccountID]httpapi.Undelivered, len(found))
-	for account, u := range found {
-		all[account] = httpapi.Undelivered{Reason: u.Reason, At: u.At.UTC()}
+func (l lookedAfter) LastLetters(ctx context.Context, accounts ...domain.AccountID) (map[domain.AccountID]httpapi.LastLetter, error) {
+	found, err := l.Engine.LastLetters(ctx, accounts...)
+	all := make(map[domain.AccountID]httpapi.LastLetter, len(found))
+	for account, letter := range found {
+		all[account] = httpapi.LastLetter{State: string(letter.State), Reason: letter.Reason, At: letter.At.UTC()}
 	}
 	return all, err
 }

@@ -323,13 +323,18 @@ func (w *Mailer) undelivered(ctx context.Context, args MailArgs, stream, reason 
 
 // delivered notes at once that a letter is sent: river by itself notes it a
 // moment later, with others, and a server that is killed meanwhile would have
-// all of them sent again. It also forgets older letters to the same person that
+// all of them sent again. It also remembers the last one, and forgets older letters to the same person that
 // were given up: the address works by now, or there is another one.
 func (w *Mailer) delivered(ctx context.Context, job *river.Job[MailArgs], stream string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM reaction.undelivered WHERE stream = $1 AND position < $2`, stream, job.Args.Position); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO reaction.sent AS s (stream, position, at) VALUES ($1, $2, $3)
+			ON CONFLICT (stream) DO UPDATE SET position = excluded.position, at = excluded.at WHERE s.position <= excluded.position`,
+			stream, job.Args.Position, w.Now()); err != nil {
 			return err
 		}
 		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
@@ -351,26 +356,44 @@ func (e *Engine) Undelivered(ctx context.Context, account domain.AccountID) ([]U
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Undelivered])
 }
 
-// UndeliveredTo returns, of several accounts, those whose last letter was given
-// up, and that letter: for a page of the staff directory. Whoever asks must
-// have the right to see these accounts.
-func (e *Engine) UndeliveredTo(ctx context.Context, accounts ...domain.AccountID) (map[domain.AccountID]Undelivered, error) {
+// A LetterState says what became of a letter.
+type LetterState string
+
+const (
+	Sent    LetterState = "sent"        // the mail server took it
+	NotSent LetterState = "undelivered" // it was given up
+)
+
+// A Letter is the last letter to somebody, and what became of it.
+type Letter struct {
+	State  LetterState
+	Reason string // why it was given up
+	At     time.Time
+}
+
+// LastLetters returns the last letter to each of several accounts that was sent
+// or given up: for a page of the staff directory. Of two about one event, the
+// one that was given up counts. Whoever asks must have the right to see these
+// accounts.
+func (e *Engine) LastLetters(ctx context.Context, accounts ...domain.AccountID) (map[domain.AccountID]Letter, error) {
 	streams, of := make([]string, len(accounts)), make(map[string]domain.AccountID, len(accounts))
 	for i, a := range accounts {
 		streams[i] = identity.Accounts.Stream(a)
 		of[streams[i]] = a
 	}
 	rows, err := e.c.Pool.Query(ctx, `
-		SELECT DISTINCT ON (stream) stream, event, position, reason, at FROM reaction.undelivered
-		WHERE stream = ANY($1) ORDER BY stream, position DESC`, streams)
+		SELECT DISTINCT ON (stream) stream, state, reason, at FROM (
+		  SELECT stream, position, 'undelivered' AS state, reason, at FROM reaction.undelivered WHERE stream = ANY($1)
+		  UNION ALL SELECT stream, position, 'sent', '', at FROM reaction.sent WHERE stream = ANY($1)) AS letter
+		ORDER BY stream, position DESC, state DESC`, streams)
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[domain.AccountID]Undelivered)
+	all := make(map[domain.AccountID]Letter)
 	var stream string
-	var u Undelivered
-	_, err = pgx.ForEachRow(rows, []any{&stream, &u.Event, &u.Position, &u.Reason, &u.At}, func() error {
-		all[of[stream]] = u
+	var l Letter
+	_, err = pgx.ForEachRow(rows, []any{&stream, &l.State, &l.Reason, &l.At}, func() error {
+		all[of[stream]] = l
 		return nil
 	})
 	return all, err

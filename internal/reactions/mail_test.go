@@ -305,20 +305,62 @@ func TestAGivenUpLetterIsShownUntilOneArrives(t *testing.T) {
 	office.Say(mailtest.Answers{Rcpt: mailtest.Refusal(550)})
 	e := p.mailer()
 	p.start(e)
-	event, _ := p.invite()
+	p.invite()
 	p.runDue(e)
 	other := domain.NewID[domain.AccountID]()
-	shown, err := e.UndeliveredTo(t.Context(), laura, other)
-	if err != nil || len(shown) != 1 || shown[laura].Event != event.ID || shown[laura].Reason != "refused by the mail server: 550 5.1.1" {
-		t.Fatalf("got %+v, %v", shown, err)
+	shows := func(want ...reactions.Letter) {
+		t.Helper()
+		shown, err := e.LastLetters(t.Context(), laura, other)
+		got, ok := shown[laura]
+		got.At = got.At.UTC()
+		if err != nil || len(shown) != len(want) || ok && got != want[0] {
+			t.Errorf("got %+v, %v; want %+v", shown, err, want)
+		}
 	}
-	office.Say(mailtest.Answers{})
+	shows(reactions.Letter{State: reactions.NotSent, Reason: "refused by the mail server: 550 5.1.1", At: p.Now()})
+	office.Say(mailtest.Answers{Data: mailtest.Refusal(451)}) // put off: the last that is known is the one before
 	p.account(identity.InvitationResent{
 		Account: laura, Invitation: domain.NewID[domain.InvitationID](), Email: "laura@example.lv", LinkExpiresAt: p.Now().Add(identity.LinkLifetime),
 	})
 	p.runDue(e)
-	if shown, err := e.UndeliveredTo(t.Context(), laura, other); err != nil || len(shown) != 0 || len(office.Letters()) != 1 {
-		t.Errorf("got %+v, %v; %d letters", shown, err, len(office.Letters()))
+	shows(reactions.Letter{State: reactions.NotSent, Reason: "refused by the mail server: 550 5.1.1", At: p.Now()})
+	office.Say(mailtest.Answers{})
+	p.later(time.Minute)
+	p.runDue(e)
+	taken := p.Now()
+	shows(reactions.Letter{State: reactions.Sent, At: taken})
+	if n := len(office.Letters()); n != 1 {
+		t.Errorf("%d letters", n)
+	}
+
+	office.Say(mailtest.Answers{Data: mailtest.Refusal(554)})
+	p.later(time.Minute)
+	p.account(identity.InvitationResent{
+		Account: laura, Invitation: domain.NewID[domain.InvitationID](), Email: "laura@example.lv", LinkExpiresAt: p.Now().Add(identity.LinkLifetime),
+	})
+	p.runDue(e)
+	shows(reactions.Letter{State: reactions.NotSent, Reason: "refused by the mail server: 554 5.1.1", At: p.Now()})
+}
+
+// Before the mail server has answered for good, nothing is shown; what is sent
+// is.
+func TestALetterThatIsSentIsShown(t *testing.T) {
+	trace.Covers(t, "EMU-011")
+	p := newPost(t)
+	office := p.office()
+	office.Say(mailtest.Answers{Rcpt: mailtest.Refusal(450)})
+	e := p.mailer()
+	p.start(e)
+	p.invite()
+	p.runDue(e)
+	if shown, err := e.LastLetters(t.Context(), laura); err != nil || len(shown) != 0 {
+		t.Errorf("put off: %+v, %v", shown, err)
+	}
+	office.Say(mailtest.Answers{})
+	p.later(time.Hour)
+	p.runDue(e)
+	if shown, err := e.LastLetters(t.Context(), laura); err != nil || shown[laura].State != reactions.Sent || !shown[laura].At.Equal(p.Now()) {
+		t.Errorf("sent: %+v, %v", shown, err)
 	}
 }
 
