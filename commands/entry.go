@@ -40,6 +40,8 @@ type Entry struct {
 	Lesson   domain.LessonID // that it belongs to, of the history of a pupil
 	LessonAt time.Time       // when that starts
 
+	Refusal *Refusal // not an event, but an entry of the security log; nil for an event
+
 	Changes []Change
 	Omitted int  // changes beyond those that are told
 	Erased  bool // data of somebody who was erased is missing
@@ -60,6 +62,10 @@ type teller struct {
 	by      access.Actor
 	alone   bool             // tell each event without what was before
 	student domain.StudentID // tell only what happens to the marks of this pupil
+
+	// past says which events are neither told nor change what is told of later
+	// ones, so that they need not be opened; nil: there are none.
+	past func(eventstore.Event) bool
 
 	things  map[string]map[string]value // fields by what they belong to
 	lessons map[string]attendance.Lesson

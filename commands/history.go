@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -23,6 +22,9 @@ type HistoryPage struct {
 	AsOf  AsOf
 	After int64 // position that the page begins after
 	Limit int   // entries, zero for the usual number
+
+	Refusals     Refusals // told beside the events of an account; nil: they are not
+	AfterRefusal RefusalMark
 }
 
 // Most entries on one page, and how many where nobody says.
@@ -42,15 +44,30 @@ func (p HistoryPage) size() int {
 type History struct {
 	Entries []Entry
 	AsOf    int64 // position that it is told up to
-	Next    int64 // position that the next page begins after; 0: this is the last
+
+	Next        int64       // position that the next page begins after
+	NextRefusal RefusalMark // and the refusal that it does; both zero: this is the last
 }
 
-// cut takes the entry too many off a page.
-func (h *History) cut(size int) {
-	if len(h.Entries) > size {
-		h.Entries = h.Entries[:size]
-		h.Next = h.Entries[size-1].Position
+// cut takes the entry too many off a page, and returns the position of the last
+// event on it.
+func (h *History) cut(page HistoryPage) (last int64) {
+	more := len(h.Entries) > page.size()
+	if more {
+		h.Entries = h.Entries[:page.size()]
 	}
+	next, refusal := page.After, page.AfterRefusal
+	for _, e := range h.Entries {
+		if e.Refusal != nil {
+			refusal = e.Refusal.mark()
+		} else {
+			next, last = e.Position, e.Position
+		}
+	}
+	if more {
+		h.Next, h.NextRefusal = next, refusal
+	}
+	return last
 }
 
 // tell is the door to histories: whoever has what is needed reads, and that it
@@ -68,15 +85,12 @@ func (c *Commands) tell(ctx context.Context, by access.Actor, need access.Need, 
 	if err := read(t, &h); err != nil {
 		return History{}, refusal(err)
 	}
-	h.cut(page.size())
+	last := h.cut(page)
 	if err := t.name(h.Entries); err != nil {
 		return History{}, err
 	}
 	reading.Municipality, reading.School = need.Place.Municipality, need.Place.School
-	reading.AsOf, reading.After, reading.Entries = h.AsOf, page.After, len(h.Entries)
-	if len(h.Entries) > 0 {
-		reading.Last = h.Entries[len(h.Entries)-1].Position
-	}
+	reading.AsOf, reading.After, reading.Entries, reading.Last = h.AsOf, page.After, len(h.Entries), last
 	err = c.do(ctx, by, need, func(u *unit) error {
 		u.blind(audit.Readings.Stream(by.ID))
 		_, err := decide(u, audit.Readings, by.ID, reading)
@@ -95,64 +109,6 @@ func (u *unit) blind(name string) {
 		u.streams = make(map[string]*stream)
 	}
 	u.streams[name] = &stream{name: name, version: eventstore.Any}
-}
-
-// AccountHistory tells what has happened to an account and to its roles
-// (EMU-043). An auditor of a school reads of everybody who works there or has
-// worked there, but only what concerns the school: an event that names another
-// place is left out, and one that names none (a sign-in) if the account had
-// come to work elsewhere too by then.
-func (c *Commands) AccountHistory(ctx context.Context, by access.Actor, account domain.AccountID, page HistoryPage) (History, error) {
-	// First whether the role reads histories at all: who does not is told that,
-	// and not whether there is such an account.
-	if err := by.Allow(access.At(access.ReadHistory, by.Active.Scope)); err != nil {
-		return History{}, err
-	}
-	need, err := c.historyNeed(ctx, by, account)
-	if err != nil {
-		return History{}, err
-	}
-	return c.tell(ctx, by, need, page, audit.ReadHistory{Account: account}, func(t *teller, h *History) error {
-		elsewhere := false
-		return t.each(h.AsOf, func(stored eventstore.Event, e domain.Event) (bool, error) {
-			entry, place, err := t.entry(stored, e)
-			if err != nil {
-				return false, err
-			}
-			here := !elsewhere
-			if place.named {
-				here = by.Allow(access.At(access.ReadHistory, place.scope)) == nil
-			}
-			if _, joined := e.(access.MembershipStarted); joined && !here {
-				elsewhere = true
-			}
-			if here && stored.Position > page.After {
-				h.Entries = append(h.Entries, entry)
-			}
-			return len(h.Entries) <= page.size(), nil
-		}, identity.Accounts.Stream(account), accessStream(account))
-	})
-}
-
-// historyNeed returns what is needed to read of an account: the right at one
-// of the places where it works or has worked.
-func (c *Commands) historyNeed(ctx context.Context, by access.Actor, account domain.AccountID) (access.Need, error) {
-	streams, err := c.Log.ReadStreams(ctx, accessStream(account))
-	if err != nil {
-		return access.Need{}, refusal(err)
-	}
-	for _, stored := range streams[accessStream(account)] {
-		e, err := c.Catalogue.Decode(stored.Type, stored.Schema, stored.Data) // nothing in it is sealed
-		if err != nil {
-			return access.Need{}, fmt.Errorf("%s@%d: %w", stored.Stream, stored.Version, err)
-		}
-		if joined, ok := e.(access.MembershipStarted); ok {
-			if need := access.At(access.ReadHistory, joined.Place); by.Allow(need) == nil {
-				return need, nil
-			}
-		}
-	}
-	return access.Need{}, access.ErrElsewhere
 }
 
 // StudentScope returns the place that a pupil is: the school.
@@ -291,6 +247,9 @@ func (t *teller) each(upto int64, f func(eventstore.Event, domain.Event) (more b
 		}
 		if stored.Position > upto || !more {
 			break
+		}
+		if t.past != nil && t.past(stored) {
+			continue
 		}
 		if batch = append(batch, stored); len(batch) == together {
 			if err := flush(); err != nil {

@@ -35,7 +35,7 @@ const (
 // A SignedIn is how a sign-in went on: with a session, or with a challenge to
 // answer by the code that was mailed.
 type SignedIn struct {
-	Account     domain.AccountID
+	Account     domain.AccountID // also of one that was refused, for the security log; zero: there is none
 	Session     domain.SessionID // zero: a code is needed first
 	Challenge   string
 	CodeExpires time.Time
@@ -146,7 +146,7 @@ func (c *Commands) SignIn(ctx context.Context, by access.Actor, cmd SignIn, open
 		return SignedIn{}, err
 	}
 	if !right || wait > 0 || emailErr != nil || passwordErr != nil || !account.Active() {
-		return SignedIn{}, identity.ErrSignIn
+		return SignedIn{Account: id}, identity.ErrSignIn
 	}
 	by.ID = id.UUID
 	signedIn := SignedIn{Account: id}
@@ -199,9 +199,9 @@ func (c *Commands) SignInWithCode(ctx context.Context, by access.Actor, cmd Sign
 	case err != nil:
 		return SignedIn{}, err
 	case wait > 0:
-		return SignedIn{}, ErrCodesTried
+		return SignedIn{Account: id}, ErrCodesTried
 	case subtle.ConstantTimeCompare([]byte(strings.TrimSpace(cmd.Code)), []byte(links.LoginCode(challenge))) != 1:
-		return SignedIn{}, ErrCode.In("code")
+		return SignedIn{Account: id}, ErrCode.In("code")
 	}
 	by.ID = id.UUID
 	signedIn := SignedIn{Account: id}

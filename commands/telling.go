@@ -40,13 +40,6 @@ func toldAs(e domain.Event) telling {
 		return telling{thing: e.Account.String()}
 	case access.AdministratorRemoved:
 		return telling{thing: e.Account.String(), ends: true}
-	case identity.UserAttached, identity.LoginCodeIssued, identity.LoginCodeAccepted, identity.SignedIn,
-		identity.EmailChangeStarted, identity.EmailGiven, identity.EmailRecoveryStarted, identity.EmailChangeReplaced,
-		identity.EmailChangeStopped, identity.PasswordResetAsked, identity.Reauthenticated,
-		learner.SignedIn, organisation.SchoolYearOpened, audit.HistoryRead,
-		roster.StudentEnrolled, roster.EnrolmentRedated, roster.EnrolmentEnded,
-		roster.RunBegan, roster.ChunkApplied, roster.RunEnded, attendance.MarksTaken, attendance.SelfRecorded:
-		return telling{alone: true}
 	case roster.StudentDetailsChanged:
 		return telling{whole: []string{"given_name", "family_name", "personal_code", "grade"}}
 	case attendance.RegisterChanged:
@@ -54,7 +47,25 @@ func toldAs(e domain.Event) telling {
 	case attendance.StatusSetChanged:
 		return telling{whole: []string{"statuses"}}
 	}
-	return telling{}
+	return telling{alone: alone[e.EventType()]}
+}
+
+// alone are the types of events that happen again and again.
+var alone = types(
+	identity.UserAttached{}, identity.LoginCodeIssued{}, identity.LoginCodeAccepted{}, identity.SignedIn{},
+	identity.EmailChangeStarted{}, identity.EmailGiven{}, identity.EmailRecoveryStarted{}, identity.EmailChangeReplaced{},
+	identity.EmailChangeStopped{}, identity.PasswordResetAsked{}, identity.Reauthenticated{},
+	learner.SignedIn{}, organisation.SchoolYearOpened{}, audit.HistoryRead{},
+	roster.StudentEnrolled{}, roster.EnrolmentRedated{}, roster.EnrolmentEnded{},
+	roster.RunBegan{}, roster.ChunkApplied{}, roster.RunEnded{}, attendance.MarksTaken{}, attendance.SelfRecorded{},
+)
+
+func types(events ...domain.Event) map[string]bool {
+	all := make(map[string]bool, len(events))
+	for _, e := range events {
+		all[e.EventType()] = true
+	}
+	return all
 }
 
 // changes returns what an event makes of the fields of its thing.

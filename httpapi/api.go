@@ -90,6 +90,7 @@ type Sessions interface {
 type Security interface {
 	Record(ctx context.Context, e securitylog.Entry) error
 	List(ctx context.Context, q securitylog.Question) ([]securitylog.Entry, error)
+	About(ctx context.Context, who uuid.UUID, after securitylog.Mark, until time.Time, limit int) ([]securitylog.Entry, error)
 }
 
 // Handler returns everything that is served to the public. It panics if a

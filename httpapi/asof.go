@@ -44,11 +44,7 @@ func (a *API) auditRoles(ctx context.Context, by access.Actor, in *auditRolesIn)
 		return nil, err
 	}
 	out := new(auditRolesOut)
-	out.Body.AsOf, out.Body.Items = position, []roleHeld{}
-	for _, r := range roles {
-		s := r.Scope
-		out.Body.Items = append(out.Body.Items, roleHeld{r.ID, r.Role, s.Municipality, s.School, s.Class, s.Register})
-	}
+	out.Body.AsOf, out.Body.Items = position, rolesHeld(roles)
 	return out, nil
 }
 

@@ -195,6 +195,10 @@ func (f *fakeSecurity) List(context.Context, securitylog.Question) ([]securitylo
 	return f.entries, nil
 }
 
+func (f *fakeSecurity) About(context.Context, uuid.UUID, securitylog.Mark, time.Time, int) ([]securitylog.Entry, error) {
+	return f.entries, nil
+}
+
 // echoIn is the input of a route that has everything.
 type echoIn struct {
 	School string `path:"school"`

@@ -83,6 +83,7 @@ func (m *matrix) cells() map[string]cell {
 
 		// audit and analytics
 		"audit-account":       {ask: "GET /audit/accounts/{member}/events", at: ofSchool, blunt: true},
+		"audit-account-diff":  {ask: "GET /audit/accounts/{member}/diff?from=1", at: ofSchool, blunt: true},
 		"audit-roles":         {ask: "GET /audit/accounts/{member}/roles", at: ofSchool, blunt: true},
 		"audit-attendance":    {ask: "GET /audit/students/{student}/attendance", at: ofSchool},
 		"audit-log":           {ask: "GET /audit/events", at: everywhere},

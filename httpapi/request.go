@@ -36,6 +36,7 @@ type request struct {
 	route *route // nil outside the API
 
 	by      access.Actor
+	about   uuid.UUID        // the account whose secret was tried: told to auditors, never to who asks
 	session sessions.Session // zero without one
 
 	body hash.Hash // of the body as far as it was read; nil if nobody needs it

@@ -39,6 +39,9 @@ func (a *API) record(q *request, err error) {
 			}
 		}
 	}
+	if q.about != uuid.Nil {
+		e.Objects = append(e.Objects, q.about)
+	}
 	// The answer does not depend on it, nor on the client's patience.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(q.r.Context()), time.Second)
 	defer cancel()

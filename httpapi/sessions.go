@@ -107,6 +107,7 @@ func (a *API) openSession(ctx context.Context, signIn func(commands.OpenSession)
 	})
 	switch {
 	case err != nil:
+		asked(ctx).about = signedIn.Account.UUID
 		return nil, err
 	case signedIn.Session.IsZero():
 		out.Status, out.Body.Challenge, out.Body.ExpiresAt = http.StatusAccepted, signedIn.Challenge, signedIn.CodeExpires.UTC()

@@ -167,6 +167,11 @@ type challenge struct {
 	used    bool
 }
 
+// State names how far the account has come: empty before there was one.
+func (a Account) State() string {
+	return [...]string{none: "", invited: "invited", confirmed: "confirmed", withdrawn: "withdrawn", deleted: "deleted"}[a.status]
+}
+
 // Exists says whether there is such an account.
 func (a Account) Exists() bool { return a.status == invited || a.status == confirmed }
 

@@ -94,14 +94,34 @@ type Question struct {
 	Limit        int
 }
 
+const columns = `id, kind, route, actor_kind, actor_id, role, municipality, school, objects, address, request, at, last_at, count`
+
 // List returns entries, the newest first.
 func (s *Store) List(ctx context.Context, q Question) ([]Entry, error) {
-	rows, err := s.Pool.Query(ctx, `SELECT id, kind, route, actor_kind, actor_id, role, municipality, school, objects, address, request, at, last_at, count
-		FROM web.security_log
+	rows, err := s.Pool.Query(ctx, `SELECT `+columns+` FROM web.security_log
 		WHERE ($1::uuid IS NULL OR municipality = $1) AND ($2::uuid IS NULL OR school = $2)
 		  AND ($3 = '' OR kind = $3) AND ($4::uuid IS NULL OR actor_id = $4) AND ($5 = 0 OR id < $5)
 		ORDER BY id DESC LIMIT $6`,
 		null(q.Municipality.UUID), null(q.School.UUID), q.Kind, null(q.ActorID), q.Before, q.Limit)
+	return collect(rows, err)
+}
+
+// A Mark is where a list in the order of time goes on: after this entry.
+type Mark struct {
+	At time.Time
+	ID int64
+}
+
+// About returns what was refused to somebody, or when it was asked for what
+// belongs to him: after a mark and before a moment, the oldest first.
+func (s *Store) About(ctx context.Context, who uuid.UUID, after Mark, until time.Time, limit int) ([]Entry, error) {
+	rows, err := s.Pool.Query(ctx, `SELECT `+columns+` FROM web.security_log
+		WHERE (actor_id = $1 OR objects @> ARRAY[$1::uuid]) AND (at, id) > ($2, $3) AND at < $4
+		ORDER BY at, id LIMIT $5`, who, after.At, after.ID, until, limit)
+	return collect(rows, err)
+}
+
+func collect(rows pgx.Rows, err error) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("security log: %w", err)
 	}

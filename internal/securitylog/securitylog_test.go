@@ -104,6 +104,41 @@ func TestTheLogIsReadByPlaceKindAndPage(t *testing.T) {
 	}
 }
 
+// What was refused to Anna, and when somebody asked for what is hers: in the
+// order of time, page by page, up to a moment.
+func TestWhatWasRefusedAboutSomebody(t *testing.T) {
+	now := monday
+	s := &securitylog.Store{Pool: pgtest.New(t).App, Now: func() time.Time { return now }}
+	anna, other := uuid.New(), uuid.New()
+	for i, e := range []securitylog.Entry{
+		{Kind: "first", ActorID: anna}, {Kind: "strange", ActorID: other, Objects: []uuid.UUID{uuid.New()}},
+		{Kind: "second", ActorID: other, Objects: []uuid.UUID{other, anna}}, {Kind: "third", ActorID: anna, Objects: []uuid.UUID{anna}}, {Kind: "last", ActorID: anna},
+	} {
+		now = monday.Add(time.Duration(i) * time.Minute)
+		e.Actor = domain.ActorAccount
+		if err := s.Record(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for after := (securitylog.Mark{}); ; {
+		page, err := s.About(t.Context(), anna, after, now, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page {
+			got = append(got, e.Kind)
+			after = securitylog.Mark{At: e.At, ID: e.ID}
+		}
+		if len(page) < 2 {
+			break
+		}
+	}
+	if d := cmp.Diff([]string{"first", "second", "third"}, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestEntriesStayForTwelveMonths(t *testing.T) {
 	now := monday
 	s := &securitylog.Store{Pool: pgtest.New(t).App, Now: func() time.Time { return now }}
