@@ -98,7 +98,7 @@ func (m *matrix) cells() map[string]cell {
 		"list-parked-streams": {ask: "GET /ops/projections/students/parked"},
 		"replay-stream":       {ask: "POST /ops/projections/students/replay", body: `{"stream":"school-{school}"}`, answer: "projection.not_parked"},
 		"rebuild-projection":  {ask: "POST /ops/projections/organisation/rebuild"},
-		"swap-projection":     {ask: "POST /ops/projections/students/swap", fresh: rebuilt},
+		"swap-projection":     {ask: "POST /ops/projections/students/swap", fresh: builtAside},
 		"rollback-projection": {ask: "POST /ops/projections/students/rollback", fresh: rebuilt},
 		"pause-projection":    {ask: "POST /ops/projections/audit/pause"},
 		"resume-projection":   {ask: "POST /ops/projections/audit/resume"},

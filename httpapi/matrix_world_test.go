@@ -275,6 +275,12 @@ func (m *matrix) again(as string) {
 	m.must(err)
 }
 
+// builtAside makes sure that there are tables to put in use.
+func builtAside(m *matrix) {
+	_, err := m.engine.Build(m.t.Context(), students.Projection.Name)
+	m.must(err)
+}
+
 // rebuilt makes sure that there are tables to go back to.
 func rebuilt(m *matrix) {
 	_, err := m.engine.Rebuild(m.t.Context(), students.Projection.Name)

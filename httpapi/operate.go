@@ -29,18 +29,30 @@ func (a *API) operateRoutes() {
 		}
 		return nil, a.Engine.Replay(ctx, in.Name, in.Body.Stream)
 	})
-	const swap = "Exchange the tables in use with those that the last rebuild replaced; they have been kept up to date."
+	handle(a, route{
+		id: "rebuild-projection", method: "POST", path: "/ops/projections/{name}/rebuild", permission: access.OperateViews, status: http.StatusAccepted,
+		summary: "Build a read model anew while people work",
+		about: "Answers at once; GET /ops/projections shows how far it is. The former tables are kept for a rollback. " +
+			"With no_swap the new tables follow the log beside those in use, for a day or until they are swapped in; there is nothing to roll back to then.",
+	}, func(ctx context.Context, by access.Actor, in *rebuildIn) (*none, error) {
+		if err := mayOperate(by); err != nil {
+			return nil, err
+		}
+		if in.NoSwap {
+			return nil, a.Engine.StartBuild(ctx, in.Name)
+		}
+		return nil, a.Engine.StartRebuild(ctx, in.Name)
+	})
 	for _, do := range []struct {
 		id, word, summary, about string
 		status                   int
 		f                        func(context.Context, string) error
 	}{
-		{"rebuild-projection", "rebuild", "Build a read model anew while people work",
-			"Answers at once; GET /ops/projections shows how far it is. The former tables are kept for a rollback.", http.StatusAccepted,
-			func(ctx context.Context, name string) error { return a.Engine.StartRebuild(ctx, name) }},
-		{"swap-projection", "swap", "Exchange the tables of a read model with the former ones", swap, http.StatusNoContent,
-			func(ctx context.Context, name string) error { return a.Engine.Rollback(ctx, name) }},
-		{"rollback-projection", "rollback", "Put back the tables that the last rebuild replaced", swap, http.StatusNoContent,
+		{"swap-projection", "swap", "Put the tables of a read model in use that were built with no_swap",
+			"They have been kept up to date. Those that were in use are kept for a rollback.", http.StatusNoContent,
+			func(ctx context.Context, name string) error { return a.Engine.Swap(ctx, name) }},
+		{"rollback-projection", "rollback", "Put back the tables that were last replaced",
+			"They have been kept up to date. Those in use take their place: a second rollback undoes the first.", http.StatusNoContent,
 			func(ctx context.Context, name string) error { return a.Engine.Rollback(ctx, name) }},
 		{"pause-projection", "pause", "Let a read model stand still, on all nodes", "", http.StatusNoContent,
 			func(ctx context.Context, name string) error { return a.Engine.Pause(ctx, name) }},
@@ -65,6 +77,11 @@ func mayOperate(by access.Actor) error {
 
 type projectionIn struct {
 	Name string `path:"name" maxLength:"60"`
+}
+
+type rebuildIn struct {
+	Name   string `path:"name" maxLength:"60"`
+	NoSwap bool   `query:"no_swap" doc:"build the tables only"`
 }
 
 type projectionStatus struct {

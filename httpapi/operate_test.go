@@ -102,7 +102,15 @@ func TestReadModelsAreOperated(t *testing.T) {
 		step{as: "platform", ask: "GET /ops/projections/fragile/parked", status: 200, has: []string{`"items":[]`}},
 		step{as: "platform", ask: "GET /ops/projections", status: 200,
 			has: []string{`"name":"fragile"`, `"state":"running"`, `"last_rebuild"`, `"different":["class"]`, `"applied":{"lag":0,"lag_seconds":0}`}},
+		step{as: "platform", ask: "POST /ops/projections/fragile/swap", status: 409, code: "projection.no_swap"},
+		step{as: "platform", ask: "POST /ops/projections/fragile/rollback", status: 204},
+		step{as: "platform", ask: "POST /ops/projections/fragile/rebuild?no_swap=true", status: 202},
+	)
+	settled(projections.Running)
+	s.tell(
+		step{as: "platform", ask: "POST /ops/projections/fragile/rollback", status: 409, code: "projection.no_rollback"},
 		step{as: "platform", ask: "POST /ops/projections/fragile/swap", status: 204},
+		step{as: "platform", ask: "POST /ops/projections/fragile/rollback", status: 204},
 		step{as: "platform", ask: "POST /ops/projections/fragile/pause", status: 204},
 	)
 	settled(projections.Paused)

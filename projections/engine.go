@@ -29,6 +29,9 @@ var (
 	// ErrInUse says that queries of the old tables never ended for a swap.
 	ErrInUse = domain.Refuse(domain.Unavailable, "projection.in_use", "queries hold the tables: try again")
 
+	// ErrNoSwap refuses to put tables in use where none were built for it.
+	ErrNoSwap = domain.Refuse(domain.Conflict, "projection.no_swap", "no new tables wait to be put in use")
+
 	// ErrNoRollback refuses to go back where there is nothing to go back to.
 	ErrNoRollback = domain.Refuse(domain.Conflict, "projection.no_rollback", "there is no former version of the tables")
 )

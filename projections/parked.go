@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,6 +121,9 @@ func (e *Engine) Replay(ctx context.Context, name, stream string) error {
 	}
 	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
 		l, err := r.takeOver(ctx, tx, r.schema, true) // the runner waits, and then takes over again
+		if errors.Is(err, pgx.ErrNoRows) {            // the tables were exchanged while it waited
+			return ErrBusy
+		}
 		if err != nil {
 			return err
 		}

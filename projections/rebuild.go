@@ -33,6 +33,24 @@ type Report struct {
 // use, and puts them in their place. People keep working. The old tables are
 // kept for Rollback. It is ErrUnknown or ErrBusy.
 func (e *Engine) Rebuild(ctx context.Context, name string) (Report, error) {
+	return e.rebuild(ctx, name, swapped)
+}
+
+// Build is Rebuild without its last step: the new tables follow the log beside
+// those in use, in the place of those kept for Rollback, for a day or until Swap.
+func (e *Engine) Build(ctx context.Context, name string) (Report, error) {
+	return e.rebuild(ctx, name, aside)
+}
+
+// An outcome is what becomes of new tables.
+type outcome int
+
+const (
+	swapped outcome = iota
+	aside
+)
+
+func (e *Engine) rebuild(ctx context.Context, name string, how outcome) (Report, error) {
 	r := e.runners[name]
 	if r == nil {
 		return Report{}, ErrUnknown
@@ -42,12 +60,21 @@ func (e *Engine) Rebuild(ctx context.Context, name string) (Report, error) {
 		return Report{}, err
 	}
 	defer b.end()
-	return b.rebuild(ctx)
+	return b.rebuild(ctx, how)
 }
 
 // StartRebuild is a Rebuild that goes on when the request that asked for it is
 // over, until Run ends. Status has its progress and its report.
 func (e *Engine) StartRebuild(ctx context.Context, name string) error {
+	return e.startRebuild(ctx, name, swapped)
+}
+
+// StartBuild is a Build that goes on like StartRebuild.
+func (e *Engine) StartBuild(ctx context.Context, name string) error {
+	return e.startRebuild(ctx, name, aside)
+}
+
+func (e *Engine) startRebuild(ctx context.Context, name string, how outcome) error {
 	e.mu.Lock()
 	running := e.running
 	e.mu.Unlock()
@@ -65,7 +92,7 @@ func (e *Engine) StartRebuild(ctx context.Context, name string) error {
 	b.show("reading", 0, 0) // is seen by whoever asks next
 	e.jobs.Go(func() {
 		defer b.end()
-		if _, err := b.rebuild(running); err != nil {
+		if _, err := b.rebuild(running, how); err != nil {
 			e.options.Logger.Error("rebuild failed", "projection", name, "error", err)
 		}
 	})
@@ -182,7 +209,7 @@ func (e *Engine) build(ctx context.Context, r *runner) error {
 	return e.retireOthers(ctx, r)
 }
 
-func (b *builder) rebuild(ctx context.Context) (Report, error) {
+func (b *builder) rebuild(ctx context.Context, how outcome) (Report, error) {
 	e, fresh := b.engine, b.schema+"_new"
 	for _, left := range []string{fresh, b.schema + "_old"} {
 		if err := drop(ctx, e.pool, left); err != nil {
@@ -205,7 +232,12 @@ func (b *builder) rebuild(ctx context.Context) (Report, error) {
 	if err := e.moreParked(ctx, fresh, b.schema); err != nil {
 		return b.report, errors.Join(err, drop(ctx, e.pool, fresh))
 	}
-	if err := b.replace(ctx, l); err != nil {
+	if how == aside {
+		err = b.putAside(ctx, l)
+	} else {
+		err = b.replace(ctx, l)
+	}
+	if err != nil {
 		return b.report, err
 	}
 	report := b.report

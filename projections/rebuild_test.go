@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -195,6 +196,170 @@ func TestRebuildTellsAndMends(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, pool, j)
+}
+
+// New tables are built now and put in use later. Until then they follow the log,
+// those in use serve, and there is nothing to go back to; then there is.
+func TestBuildNowSwapLater(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
+	e, _ := start(t, pool, j.log())
+	anna := domain.AccountID{UUID: uuid.UUID{7}}
+	caughtUp(t, e, j.add(t, hired{anna, "Anna", "teacher", "2025-09-01"}))
+	if err := e.Swap(t.Context(), "staff"); !errors.Is(err, projections.ErrNoSwap) {
+		t.Errorf("swap of nothing: %v", err)
+	}
+	if _, err := pool.Exec(t.Context(), "UPDATE rm_staff_v3.staff SET role = 'X'"); err != nil {
+		t.Fatal(err)
+	}
+	report, err := e.Build(t.Context(), "staff")
+	if err != nil || !report.Compared || len(report.Different) != 1 || report.Blocked != 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	roles := func(schema string) (s string) {
+		t.Helper()
+		if err := pool.QueryRow(t.Context(), "SELECT coalesce(string_agg(role, ' ' ORDER BY role), '') FROM "+schema+".staff").Scan(&s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if inUse, beside := roles("rm_staff_v3"), roles("rm_staff_v3_old"); inUse != "X" || beside != "teacher" {
+		t.Errorf("in use %q, beside %q", inUse, beside)
+	}
+	if err := e.Rollback(t.Context(), "staff"); !errors.Is(err, projections.ErrNoRollback) {
+		t.Errorf("rollback to what was never in use: %v", err)
+	}
+	caughtUp(t, e, j.add(t, hired{domain.AccountID{UUID: uuid.UUID{8}}, "Juris", "leader", "2025-09-01"}))
+	until(t, "the new tables follow", func() bool { return roles("rm_staff_v3_old") == "leader teacher" })
+	j.add(t, left{anna})
+	until(t, "who has gone is in neither", func() bool { return roles("rm_staff_v3") == "leader" && roles("rm_staff_v3_old") == "leader" })
+	if err := e.Swap(t.Context(), "staff"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, pool, j)
+	if err := e.Swap(t.Context(), "staff"); !errors.Is(err, projections.ErrNoSwap) {
+		t.Errorf("swap again: %v", err)
+	}
+	if err := e.Rollback(t.Context(), "staff"); err != nil {
+		t.Error(err)
+	}
+	caughtUp(t, e, j.add(t, story(30)...))
+	if err := e.Rollback(t.Context(), "staff"); err != nil {
+		t.Error(err)
+	}
+	same(t, pool, j)
+}
+
+// The former tables become too old, and are dropped, while a rollback waits to
+// put them back: there is nothing to go back to any more.
+func TestTablesAreDroppedWhileARollbackWaits(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
+	e, _ := start(t, pool, j.log())
+	caughtUp(t, e, j.add(t, story(100)...))
+	if _, err := e.Rebuild(t.Context(), "staff"); err != nil {
+		t.Fatal(err)
+	}
+	undone := make(chan error, 1)
+	_, err := projections.Query(t.Context(), e.DB(), reader, need, []string{"staff"}, func(ctx context.Context, q *projections.Querier) (int, error) {
+		go func() { undone <- e.Rollback(context.Background(), "staff") }() // waits for this query
+		until(t, "the rollback waits", func() bool {
+			p := status(e, "staff").Rebuild
+			return p != nil && p.Phase == "swapping"
+		})
+		_, err := pool.Exec(ctx, "BEGIN; DELETE FROM projection.checkpoint WHERE schema = 'rm_staff_v3_old'; DROP SCHEMA rm_staff_v3_old CASCADE; COMMIT")
+		return 0, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-undone; !errors.Is(err, projections.ErrNoRollback) {
+		t.Errorf("the rollback: %v", err)
+	}
+	same(t, pool, j)
+}
+
+// Operators swap, roll back, rebuild, replay and pause all at once, on two
+// nodes, while retired tables become too old: each is done or refused, and in
+// the end the tables are right.
+func TestWhatOperatorsDoAtOnceIsDoneOrRefused(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	j := newJournal(t, db)
+	var later atomic.Int64 // hours
+	moving := options
+	moving.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load()) * time.Hour) }
+	var mended atomic.Bool
+	nodes := []*projections.Engine{open(t, db, j, moving, mending(&mended), staff), open(t, db, j, moving, mending(&mended), staff)}
+	caughtUp(t, nodes[0], j.add(t, story(100)...))
+	caughtUp(t, nodes[0], j.addTo(t, "test-poisoned", one(1, cursed)))
+	mended.Store(true)
+	ctx := context.Background()
+	acts := []struct {
+		name string
+		do   func(*projections.Engine) error
+	}{
+		{"exchange", func(e *projections.Engine) error {
+			if _, err := e.Rebuild(ctx, "marks"); err != nil {
+				return err
+			}
+			if err := e.Rollback(ctx, "marks"); err != nil {
+				return err
+			}
+			return e.Rollback(ctx, "marks")
+		}},
+		{"build and swap", func(e *projections.Engine) error {
+			if _, err := e.Build(ctx, "marks"); err != nil {
+				return err
+			}
+			return e.Swap(ctx, "marks")
+		}},
+		{"rebuild the other", func(e *projections.Engine) error { _, err := e.Rebuild(ctx, "staff"); return err }},
+		{"replay", func(e *projections.Engine) error { return e.Replay(ctx, "marks", "test-poisoned") }},
+		{"pause", func(e *projections.Engine) error {
+			return errors.Join(e.Pause(ctx, "marks"), e.Resume(ctx, "marks"))
+		}},
+		{"a day passes", func(*projections.Engine) error { later.Add(25); return nil }},
+	}
+	var work sync.WaitGroup
+	counts := make([]atomic.Int64, len(acts))
+	for n := range acts {
+		work.Go(func() {
+			for i := range 25 {
+				var refused *domain.Error
+				switch err := acts[n].do(nodes[i%2]); {
+				case err == nil:
+					counts[n].Add(1)
+				case !errors.As(err, &refused):
+					t.Errorf("%s: %v", acts[n].name, err)
+				}
+				j.add(t, story(2)...)
+			}
+		})
+	}
+	work.Wait()
+	for n, a := range acts {
+		t.Logf("%s: %d done", a.name, counts[n].Load())
+	}
+	for _, e := range nodes[:1] {
+		if err := e.Resume(t.Context(), "marks"); err != nil {
+			t.Error(err)
+		}
+	}
+	last, err := j.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range nodes {
+		caughtUp(t, e, last)
+	}
+	for _, name := range []string{"marks", "staff"} {
+		if report, err := nodes[1].Rebuild(t.Context(), name); err != nil || !report.Compared || len(report.Different) > 0 {
+			t.Errorf("%+v, %v", report, err)
+		}
+	}
 }
 
 // A new version is built beside the old, which is kept for a day in case the

@@ -12,9 +12,9 @@ import (
 // retirement is how long tables that were replaced are kept.
 const retirement = 24 * time.Hour
 
-// retire waits until there are retired tables, and takes them over as long as
-// they may be needed: they follow the log, so that going back to them loses
-// nothing and nobody who was erased stays in them. It drops what is too old.
+// retire waits until there are retired tables, or new ones that wait for a swap,
+// and takes them over as long as they may be needed: they follow the log, so that
+// putting them in use loses nothing and nobody who was erased stays in them. It drops what is too old.
 // It returns nil if there is nothing to keep and somebody said to look again.
 func (r *runner) retire(ctx context.Context) (*live, error) {
 	old := r.engine.options.Now().Add(-retirement)
@@ -34,10 +34,13 @@ func (r *runner) retire(ctx context.Context) (*live, error) {
 		return nil, err
 	}
 	for _, schema := range schemas {
-		if err := drop(ctx, r.engine.pool, schema); err != nil {
+		dropped, err := dropRetired(ctx, r.engine.pool, schema, old)
+		if err != nil {
 			return nil, err
 		}
-		r.engine.options.Logger.Info("retired tables dropped", "schema", schema)
+		if dropped {
+			r.engine.options.Logger.Info("retired tables dropped", "schema", schema)
+		}
 	}
 	l, err := r.keep(ctx)
 	if !errors.Is(err, pgx.ErrNoRows) {

@@ -25,8 +25,9 @@ func (b *builder) replace(ctx context.Context, l *live) error {
 			break
 		}
 		if errors.Is(err, errFenced) && tries < 60 { // by the runner of retired tables
-			if l, err = b.takeOver(ctx, b.engine.pool, l.schema, true); err != nil {
-				return err
+			schema := l.schema
+			if l, err = b.takeOver(ctx, b.engine.pool, schema, true); err != nil {
+				return fmt.Errorf("swap: %w", err)
 			}
 			continue
 		}
@@ -97,7 +98,7 @@ func (b *builder) swap(ctx context.Context, l *live, patience time.Duration) (er
 		return err
 	}
 	rename := func(from, to, retired string) string {
-		return fmt.Sprintf("ALTER SCHEMA %s RENAME TO %s; UPDATE projection.checkpoint SET schema = '%[2]s', epoch = nextval('projection.epoch'), retired_at = %s WHERE schema = '%[1]s'; UPDATE projection.parked SET schema = '%[2]s' WHERE schema = '%[1]s';", from, to, retired)
+		return fmt.Sprintf("ALTER SCHEMA %s RENAME TO %s; UPDATE projection.checkpoint SET schema = '%[2]s', epoch = nextval('projection.epoch'), unused = false, retired_at = %s WHERE schema = '%[1]s'; UPDATE projection.parked SET schema = '%[2]s' WHERE schema = '%[1]s';", from, to, retired)
 	}
 	now := "'" + started.UTC().Format(time.RFC3339Nano) + "'"
 	if err = script(ctx, b.pg, rename(b.schema, b.schema+"_out", now)+rename(l.schema, b.schema, "NULL")+rename(b.schema+"_out", b.schema+"_old", now)); err != nil {
@@ -117,9 +118,21 @@ func (b *builder) swap(ctx context.Context, l *live, patience time.Duration) (er
 	return nil
 }
 
-// Rollback puts back the tables that the last rebuild replaced. They have been
-// kept up to date. Those in use become the ones to go back to.
+// Swap puts the tables in use that StartBuild or Build has made. They have been
+// kept up to date. Those that were in use are kept for Rollback.
+func (e *Engine) Swap(ctx context.Context, name string) error {
+	return e.exchange(ctx, name, true, ErrNoSwap)
+}
+
+// Rollback puts back the tables that were last replaced. They have been kept up
+// to date. Those in use become the ones to go back to.
 func (e *Engine) Rollback(ctx context.Context, name string) error {
+	return e.exchange(ctx, name, false, ErrNoRollback)
+}
+
+// exchange puts the tables that are kept beside those in use in their place, if
+// they were never in use, or were.
+func (e *Engine) exchange(ctx context.Context, name string, unused bool, none error) error {
 	r := e.runners[name]
 	if r == nil {
 		return ErrUnknown
@@ -129,18 +142,74 @@ func (e *Engine) Rollback(ctx context.Context, name string) error {
 		return err
 	}
 	defer b.end()
-	l, err := r.takeOver(ctx, e.pool, r.schema+"_old", true)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrNoRollback
+	beside := r.schema + "_old"
+	var are bool
+	err = e.pool.QueryRow(ctx, "SELECT unused FROM projection.checkpoint WHERE schema = $1", beside).Scan(&are)
+	if err == nil && are != unused {
+		return none
 	}
+	var l *live
+	if err == nil {
+		l, err = r.takeOver(ctx, e.pool, beside, true)
+	}
+	if err == nil && unused {
+		err = e.moreParked(ctx, beside, r.schema)
+	}
+	if err == nil {
+		err = b.replace(ctx, l)
+	}
+	if errors.Is(err, pgx.ErrNoRows) { // there are none, or they became too old in this moment
+		return none
+	}
+	return err
+}
+
+// putAside keeps new tables beside those in use, until Swap. They follow the log
+// like those that were replaced, and are dropped as those are.
+func (b *builder) putAside(ctx context.Context, l *live) error {
+	beside, now := b.schema+"_old", b.engine.options.Now()
+	err := script(ctx, b.pg, fmt.Sprintf(`BEGIN; ALTER SCHEMA %s RENAME TO %s;
+UPDATE projection.checkpoint SET schema = '%[2]s', epoch = nextval('projection.epoch'), unused = true, retired_at = '%[3]s' WHERE schema = '%[1]s';
+UPDATE projection.parked SET schema = '%[2]s' WHERE schema = '%[1]s'; COMMIT`, l.schema, beside, now.UTC().Format(time.RFC3339Nano)))
 	if err != nil {
+		if !b.pg.IsClosed() && b.pg.TxStatus() != 'I' {
+			script(context.WithoutCancel(ctx), b.pg, "ROLLBACK")
+		}
 		return err
 	}
-	return b.replace(ctx, l)
+	b.retired.kick()
+	b.report.Total = b.engine.options.Now().Sub(b.began)
+	return nil
 }
 
 // drop removes a schema and its checkpoint, if they are there.
 func drop(ctx context.Context, pool *pgxpool.Pool, schema string) error {
-	_, err := pool.Exec(ctx, fmt.Sprintf("BEGIN; DELETE FROM projection.checkpoint WHERE schema = '%s'; DELETE FROM projection.parked WHERE schema = '%[1]s'; DROP SCHEMA IF EXISTS %[1]s CASCADE; COMMIT", schema))
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "DELETE FROM projection.checkpoint WHERE schema = $1", schema); err != nil {
+			return err
+		}
+		return dropTables(ctx, tx, schema)
+	})
+}
+
+// dropRetired is drop, if the tables are still as old as they were found to be:
+// in the meantime they may have been put back, or others put in their place.
+func dropRetired(ctx context.Context, pool *pgxpool.Pool, schema string, before time.Time) (dropped bool, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "DELETE FROM projection.checkpoint WHERE schema = $1 AND retired_at < $2", schema, before)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		dropped = true
+		return dropTables(ctx, tx, schema)
+	})
+	return dropped && err == nil, err
+}
+
+func dropTables(ctx context.Context, tx pgx.Tx, schema string) error {
+	if _, err := tx.Exec(ctx, "DELETE FROM projection.parked WHERE schema = $1", schema); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+schema+" CASCADE")
 	return err
 }

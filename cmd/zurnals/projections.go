@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -17,9 +18,9 @@ func projectionCommands() []subcommand {
 	return []subcommand{
 		{"projections list", "", "how the read models are: position, lag, what is parked, what is being built", listProjections},
 		{"projections prepare", "", "build the read models that this version of the program needs, while another version serves", prepareProjections},
-		{"projections rebuild", "<name>", "build a read model anew while it is in use", rebuildProjection},
-		{"projections swap", "<name>", "exchange the tables in use with those that the last rebuild replaced", swapProjection},
-		{"projections rollback", "<name>", "the same: put the former tables back", swapProjection},
+		{"projections rebuild", "[-no-swap] <name>", "build a read model anew while it is in use", rebuildProjection},
+		{"projections swap", "<name>", "put the tables in use that were built with -no-swap", swapProjection},
+		{"projections rollback", "<name>", "put the tables back that were last replaced", rollBackProjection},
 		{"projections pause", "<name>", "let a read model stand still, on all nodes", pauseProjection},
 		{"projections resume", "<name>", "let a read model go on that was paused, or try again that stopped", resumeProjection},
 		{"projections parked", "[<name>]", "streams that were put aside, each at an event that could not be handled", parkedStreams},
@@ -124,16 +125,33 @@ func prepareProjections(ctx context.Context, args []string, out io.Writer) error
 }
 
 func rebuildProjection(ctx context.Context, args []string, out io.Writer) error {
-	return operate(ctx, "rebuild", args, func(a *app, name string) error {
+	var noSwap bool
+	more := func(f *flag.FlagSet) {
+		f.BoolVar(&noSwap, "no-swap", false, "only build the new tables; swap puts them in use, within a day")
+	}
+	return tool(ctx, "projections rebuild", args, more, func(a *app, words []string) error {
+		if len(words) != 1 {
+			return fmt.Errorf("%w: zurnals projections rebuild [-no-swap] <name>", errUsage)
+		}
+		name, rebuild := words[0], a.engine.Rebuild
+		if noSwap {
+			rebuild = a.engine.Build
+		}
 		stop := a.telling(out)
-		r, err := a.engine.Rebuild(ctx, name)
+		r, err := rebuild(ctx, name)
 		stop()
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s: %d rows from %d events in %v; queries were blocked for %v\n",
-			r.Name, r.Rows, r.Events, r.Total.Round(time.Millisecond), r.Blocked.Round(time.Microsecond))
+		fmt.Fprintf(out, "%s: %d rows from %d events in %v", r.Name, r.Rows, r.Events, r.Total.Round(time.Millisecond))
+		if noSwap {
+			fmt.Fprintf(out, "; `zurnals projections swap %s` puts them in use\n", name)
+		} else {
+			fmt.Fprintf(out, "; queries were blocked for %v\n", r.Blocked.Round(time.Microsecond))
+		}
 		switch {
+		case len(r.Different) > 0 && noSwap:
+			fmt.Fprintf(out, "The tables in use are not as the log has it: %v.\n", r.Different)
 		case len(r.Different) > 0:
 			fmt.Fprintf(out, "The tables that were in use were not as the log has it: %v. `zurnals projections rollback %s` puts them back.\n", r.Different, name)
 		case r.Compared:
@@ -145,6 +163,16 @@ func rebuildProjection(ctx context.Context, args []string, out io.Writer) error 
 
 func swapProjection(ctx context.Context, args []string, out io.Writer) error {
 	return operate(ctx, "swap", args, func(a *app, name string) error {
+		if err := a.engine.Swap(ctx, name); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: the new tables are in use\n", name)
+		return nil
+	})
+}
+
+func rollBackProjection(ctx context.Context, args []string, out io.Writer) error {
+	return operate(ctx, "rollback", args, func(a *app, name string) error {
 		if err := a.engine.Rollback(ctx, name); err != nil {
 			return err
 		}

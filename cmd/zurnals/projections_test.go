@@ -373,13 +373,17 @@ func TestProjectionCommands(t *testing.T) {
 	says("goes on", "projections", "resume", "attendance")
 	eventually(t, "it goes on", func() bool { return s.all(at) })
 	says("They equal those", "projections", "rebuild", "attendance")
-	says("former tables", "projections", "swap", "attendance")
+	says("former tables", "projections", "rollback", "attendance")
+	says("swap attendance` puts them in use", "projections", "rebuild", "-no-swap", "attendance")
+	at = s.day(4)
+	eventually(t, "it follows on", func() bool { return s.all(at) })
+	says("new tables are in use", "projections", "swap", "attendance")
 	says("former tables", "projections", "rollback", "attendance")
 	at = s.day(2)
 	eventually(t, "it follows on", func() bool { return s.all(at) })
 	says("waiting", "projections", "parked")
 	for words, want := range map[string]string{
-		"rebuild nothing": "no such projection", "pause nothing": "no such projection", "swap staff": "no former version",
+		"rebuild nothing": "no such projection", "pause nothing": "no such projection", "swap staff": "no new tables", "rollback staff": "no former version",
 		"replay staff account-1": "not parked", "parked nothing": "no such projection", "resume": "usage",
 	} {
 		if out, err := beside.run(append([]string{"projections"}, strings.Fields(words)...)...); err == nil || !strings.Contains(err.Error(), want) {

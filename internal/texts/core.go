@@ -49,6 +49,7 @@ var core = map[string]Text{
 	"projection.unknown":      {"Tāda skata nav", "there is no such projection"},
 	"projection.busy":         {"Skats jau tiek veidots", "the projection is being built"},
 	"projection.in_use":       {"Skats pašlaik ir aizņemts: mēģiniet vēlreiz", "queries hold the tables: try again"},
+	"projection.no_swap":      {"Nav jaunu tabulu, ko likt lietošanā", "no new tables wait to be put in use"},
 	"projection.no_rollback":  {"Iepriekšējas skata versijas nav", "there is no former version of the tables"},
 	"projection.not_parked":   {"Šī plūsma nav atlikta", "this stream is not parked"},
 	"projection.still_poison": {"Plūsmā joprojām ir notikums, ko nevar apstrādāt", "the stream still has an event that cannot be handled"},
