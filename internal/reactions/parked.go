@@ -104,7 +104,7 @@ func (e *Engine) Settled(ctx context.Context, by access.Actor, name string) ([]S
 	}
 	rows, err := e.c.Pool.Query(ctx, `
 		SELECT position, how, reason, fault, parked_at, actor_kind, actor, at FROM reaction.settled
-		WHERE name = $1 ORDER BY at DESC, position DESC LIMIT $2`, name, maxParked)
+		WHERE name = $1 ORDER BY at DESC, id DESC LIMIT $2`, name, maxParked)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +120,9 @@ func (e *Engine) Replay(ctx context.Context, by access.Actor, name string, posit
 			return err
 		}
 		event, err := pgx.CollectExactlyOneRow(rows, scanEvent)
+		if errors.Is(err, pgx.ErrNoRows) { // parked by hand: there is no such event
+			return ErrStillParked
+		}
 		if err != nil {
 			return err
 		}

@@ -363,6 +363,47 @@ func TestAParkedEventIsSkippedForAReasonThatIsKept(t *testing.T) {
 	}
 }
 
+// Somebody puts events aside again by hand, with SQL, that were settled before,
+// and one that there is not: each time is settled for itself.
+func TestAnEventIsSettledAsOftenAsItIsParked(t *testing.T) {
+	w := newWorld(t)
+	e := w.open(w.config(notes()))
+	stop := w.start(e)
+	w.happen("example.noted", 2)
+	w.drain(e)
+	stop()
+	park := func(position int64) {
+		t.Helper()
+		if _, err := w.db.Owner.Exec(t.Context(), `INSERT INTO reaction.parked (name, position, reason, at) VALUES ('notes', $1, 'by hand', $2)`, position, w.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		park(1)
+		if err := e.Skip(t.Context(), operator, "notes", 1, "not needed"); err != nil {
+			t.Error(err)
+		}
+		park(1)
+		if err := e.Replay(t.Context(), operator, "notes", 1); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := w.noted(); got[1] != 3 || got[2] != 1 {
+		t.Errorf("jobs: %v", got)
+	}
+	settled, err := e.Settled(t.Context(), operator, "notes")
+	if err != nil || len(settled) != 4 || settled[0].How != reactions.Replayed || settled[3].How != reactions.Skipped {
+		t.Errorf("settled: %+v, %v", settled, err)
+	}
+	park(99)
+	if err := e.Replay(t.Context(), operator, "notes", 99); !errors.Is(err, reactions.ErrStillParked) {
+		t.Errorf("an event that there is not: %v", err)
+	}
+	if err := e.Skip(t.Context(), operator, "notes", 99, "there is none"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAPanicOfAReactionIsNotTheEndOfTheServer(t *testing.T) {
 	w := newWorld(t)
 	r := notes()
