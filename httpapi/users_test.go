@@ -15,7 +15,10 @@ import (
 
 // newStaffStory has the people that stories about users are told of.
 func newStaffStory(t *testing.T) *story {
-	s := newStory(t, organisation.Projection, staff.Projection, students.Projection)
+	return staffed(newStory(t, organisation.Projection, staff.Projection, students.Projection))
+}
+
+func staffed(s *story) *story {
 	s.hire("platform", post{access.PlatformAdmin, ""})
 	s.hire("town", post{access.MunicipalityAdmin, "municipality"})
 	s.hire("admin", post{access.SchoolAdmin, "school"})
