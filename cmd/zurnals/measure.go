@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"zurnals/internal/metrics"
+	"zurnals/internal/proof"
 )
 
 // measure adds to /metrics what is not about requests.
@@ -16,6 +18,7 @@ func (a *app) measure(registry prometheus.Registerer) {
 		Projections: a.projectionStages,
 		Reactions:   a.reactionStages,
 		Replica:     a.replicaStage,
+		Tampered:    func() bool { return errors.Is(a.sealer.Err(), proof.ErrRewritten) },
 		Disk:        a.cfg.DataDir,
 	}
 	registry.MustRegister(a.appends, &metrics.Collector{Sources: sources})

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,6 +43,8 @@ var (
 	fqName = regexp.MustCompile(`fqName: "([^"]+)"`)
 	metric = regexp.MustCompile(`\b(zurnals|pgxpool|process|go)_[a-z0-9_]+`)
 	quoted = regexp.MustCompile(`"[^"]*"`)
+
+	alertName = regexp.MustCompile(`\bZurnals[A-Z]\w+`)
 )
 
 // asked are the names of metrics in an expression.
@@ -122,8 +126,26 @@ func TestEveryAlertAsksForWhatIsTold(t *testing.T) {
 			check(t, r.Alert, r.Expr, names)
 		}
 	}
+	// What to do about each stands in the runbook, and about nothing else.
+	runbook, err := os.ReadFile("../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(runbook), "| alert |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := alertName.FindAllString(table, -1)
+	for name := range seen {
+		if !slices.Contains(rows, name) {
+			t.Errorf("the runbook does not tell what to do about %s", name)
+		}
+	}
+	for _, name := range rows {
+		if !seen[name] {
+			t.Errorf("the runbook knows an alert %s, there is none", name)
+		}
+	}
 	// The alarm is that something stands still, for each thing that follows the log.
-	for _, name := range []string{"ZurnalsProjectionStuck", "ZurnalsReactionStuck", "ZurnalsProofBehind"} {
+	for _, name := range []string{"ZurnalsProjectionStuck", "ZurnalsReactionStuck", "ZurnalsProofBehind", "ZurnalsLogTampered"} {
 		if !seen[name] {
 			t.Errorf("there is no alert %s", name)
 		}
@@ -162,10 +184,32 @@ func TestTheDashboardShowsWhatIsTold(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"zurnals_log_head_position", "zurnals_append_seconds", "zurnals_projection_lag_events",
-		"zurnals_projection_lag_seconds", "zurnals_reaction_lag_events", "zurnals_jobs", "pgxpool_acquired_conns"} {
+		"zurnals_projection_lag_seconds", "zurnals_reaction_lag_events", "zurnals_jobs", "pgxpool_acquired_conns",
+		"zurnals_proof_age_seconds", "zurnals_proof_lag_seconds", "zurnals_proof_tampered"} {
 		if !shown[name] {
 			t.Errorf("no panel shows %s", name)
 		}
+	}
+}
+
+// What systemd itself says of the unit, on a machine that has it.
+func TestSystemdTakesTheUnit(t *testing.T) {
+	unit := string(read(t, "zurnals.service"))
+	const program = "ExecStart=/usr/local/bin/zurnals serve\n"
+	if strings.Count(unit, program) != 1 {
+		t.Fatalf("the unit does not start the program:\n%s", unit)
+	}
+	systemd, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Log("there is no systemd on this machine")
+		return
+	}
+	file := filepath.Join(t.TempDir(), "zurnals.service")
+	if err := os.WriteFile(file, []byte(strings.Replace(unit, program, "ExecStart=/bin/true serve\n", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(systemd, "verify", "--man=no", file).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

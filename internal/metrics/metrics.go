@@ -27,6 +27,7 @@ type Sources struct {
 	Waiting     func() int   // appends that wait to be sent
 	Projections func() []Stage
 	Reactions   func(context.Context) ([]Stage, error)
+	Tampered    func() bool // the sealer has found that the log is not the one that was sealed
 
 	// Replica tells how many positions the replica for queries is behind, whether
 	// it answers, and whether there is one; nil: there is none.
@@ -60,6 +61,9 @@ var (
 	waiting      = describe("zurnals_appends_waiting", "Appends that wait to be sent to the database.")
 	prepared     = describe("zurnals_log_positions_prepared", "Positions after the head that have a partition already.")
 	sealed       = describe("zurnals_proof_position", "Position up to which the log was signed.")
+	sealedAge    = describe("zurnals_proof_age_seconds", "Age of the newest checkpoint; one is signed only when something was appended.")
+	unsealedAge  = describe("zurnals_proof_lag_seconds", "Age of the oldest event that no checkpoint has; a minute is usual.")
+	tampered     = describe("zurnals_proof_tampered", "1 when the log was found not to be the one that was sealed.")
 
 	projectionPosition = describe("zurnals_projection_position", "Last position that a read model has seen; -1 while it has no tables.", "projection")
 	projectionEvents   = describe("zurnals_projection_lag_events", "Events that a read model has not seen yet.", "projection")
@@ -86,7 +90,7 @@ var (
 )
 
 var all = []gauge{
-	headPosition, waiting, prepared, sealed,
+	headPosition, waiting, prepared, sealed, sealedAge, unsealedAge, tampered,
 	projectionPosition, projectionEvents, projectionSeconds, projectionState, projectionParked,
 	replicaLag, replicaUp,
 	reactionPosition, reactionEvents, reactionSeconds, reactionParked,
@@ -112,6 +116,7 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	}
 	c.pool(to, tell)
 	tell(waiting, float64(c.Waiting()))
+	tell(tampered, truth(c.Tampered()))
 	if free, size, err := Disk(c.Disk); c.Disk != "" && err == nil {
 		tell(diskFree, float64(free))
 		tell(diskSize, float64(size))
@@ -183,6 +188,9 @@ func (c *Collector) ask(ctx context.Context, tell func(gauge, float64, ...string
 	age(reactionSeconds, reactions)
 	one(prepared, `SELECT (l.next_position - 1 - h.position)::float8 FROM es.layout l, es.head h`)
 	one(sealed, `SELECT coalesce(max(size), 0)::float8 FROM proof.checkpoint`)
+	one(sealedAge, `SELECT coalesce(greatest(extract(epoch FROM $1::timestamptz - max(at)), 0), 0)::float8 FROM proof.checkpoint`, c.Now())
+	one(unsealedAge, `SELECT coalesce(greatest(extract(epoch FROM $1::timestamptz - (SELECT e.recorded_at FROM es.event e
+		WHERE e.position = (SELECT coalesce(max(c.size), 0) + 1 FROM proof.checkpoint c))), 0), 0)::float8`, c.Now())
 	one(undelivered, `SELECT count(*)::float8 FROM reaction.undelivered`)
 	one(databaseBytes, `SELECT pg_database_size(current_database())::float8`)
 	one(clockAhead, `SELECT extract(epoch FROM $1::timestamptz - clock_timestamp())::float8`, c.Now())

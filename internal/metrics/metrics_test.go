@@ -54,6 +54,7 @@ func newWorld(t *testing.T) *world {
 		Head:        func() int64 { head, _ := log.Changes(); return head },
 		Projections: func() []metrics.Stage { return nil },
 		Reactions:   func(context.Context) ([]metrics.Stage, error) { return nil, nil },
+		Tampered:    func() bool { return false },
 	}
 	w.registry.MustRegister(w.log)
 	return w
@@ -146,6 +147,9 @@ func TestAStageThatStandsStillIsSeen(t *testing.T) {
 		"zurnals_jobs state=retryable":                             0,
 		"zurnals_jobs_overdue_seconds":                             0,
 		"zurnals_proof_position":                                   0,
+		"zurnals_proof_age_seconds":                                0, // there is none
+		"zurnals_proof_lag_seconds":                                30,
+		"zurnals_proof_tampered":                                   0,
 		"zurnals_database_up":                                      1,
 		"pgxpool_max_conns":                                        8,
 	} {
@@ -161,6 +165,42 @@ func TestAStageThatStandsStillIsSeen(t *testing.T) {
 	if lag, ok := told["zurnals_projection_lag_seconds projection=students"]; ok && lag != 0 {
 		t.Errorf("nothing is behind, and yet %v seconds", lag)
 	}
+}
+
+// How old the newest checkpoint is, and the oldest event that it has not.
+func TestALogThatIsNotSignedIsSeen(t *testing.T) {
+	w := newWorld(t)
+	now, tampered := monday, false
+	w.sources.Now = func() time.Time { return now }
+	w.sources.Tampered = func() bool { return tampered }
+	w.registry.MustRegister(&metrics.Collector{Sources: w.sources})
+	told := func(position, age, lag, found float64) {
+		t.Helper()
+		got := w.scrape()
+		for name, want := range map[string]float64{"position": position, "age_seconds": age, "lag_seconds": lag, "tampered": found} {
+			if have, ok := got["zurnals_proof_"+name]; !ok || have != want {
+				t.Errorf("%s: %v (told: %v), want %v", name, have, ok, want)
+			}
+		}
+	}
+	told(0, 0, 0, 0) // nothing to sign
+	for i := range 2 {
+		if err := w.append("thing-1", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.sources.Pool.Exec(t.Context(), `INSERT INTO proof.checkpoint (size, at, note) VALUES (1, $1, '')`, monday); err != nil {
+		t.Fatal(err)
+	}
+	now = monday.Add(time.Minute)
+	told(1, 60, 60, 0) // the second is not signed
+	if _, err := w.sources.Pool.Exec(t.Context(), `INSERT INTO proof.checkpoint (size, at, note) VALUES (2, $1, '')`, now); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Hour)
+	told(2, 3600, 0, 0) // an old one, and all is signed
+	tampered = true
+	told(2, 3600, 0, 1)
 }
 
 func TestWithoutTheDatabaseTheRestIsTold(t *testing.T) {
