@@ -32,6 +32,7 @@ var steps = []step{
 	{"The user changes the e-mail address", (*tour).emailChange},
 	{"The user deletes the account", (*tour).deletion},
 	{"An auditor replays the history", (*tour).history},
+	{"An auditor verifies the log, trusting nobody", (*tour).verification},
 	{"An analyst reads counts without persons", (*tour).analytics},
 	{"The server stops as Ctrl-C stops it", (*tour).stopServer},
 }
