@@ -54,6 +54,7 @@ type matrix struct {
 	*story
 	places   map[string]map[string]string // what the names stand for at each place
 	security *noted
+	proofs   Proofs // of the log as it is; the matrix has it all proven
 
 	spreadsheet, townSpreadsheet []byte // of users to be loaded
 

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 
 	"zurnals/commands"
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/eventstore"
+	"zurnals/internal/pgtest"
 	"zurnals/internal/proof"
 	"zurnals/internal/reactions"
 	"zurnals/internal/sessions"
@@ -29,9 +31,14 @@ import (
 // newMatrix makes the places, the things in them, and everybody who asks.
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
-	m := &matrix{story: newStory(t, organisation.Projection, staff.Projection, students.Projection,
+	return newMatrixOn(t, pgtest.New(t).App)
+}
+
+func newMatrixOn(t *testing.T, pool *pgxpool.Pool) *matrix {
+	t.Helper()
+	m := &matrix{story: newStoryOn(t, pool, nil, organisation.Projection, staff.Projection, students.Projection,
 		attendance.Projection, analytics.AttendanceWeek, audit.Projection)}
-	m.security = &noted{Security: m.api.Security}
+	m.proofs, m.security = m.api.Proofs, &noted{Security: m.api.Security}
 	m.api.Security, m.api.Proofs, m.api.Reactions = m.security, sealed{}, m.reactions()
 	m.organise()
 	for _, place := range []string{"home", "sibling", "near", "far"} {

@@ -20,7 +20,7 @@ import (
 // kept is the reactions of a story: real ones, whose letters nobody sends.
 type kept struct {
 	*reactions.Engine
-	letters map[domain.AccountID]LastLetter
+	letters map[domain.AccountID]LastLetter // nil: those there really are
 }
 
 func (k *kept) Status(ctx context.Context, by access.Actor) (all []ReactionStatus, err error) {
@@ -47,8 +47,16 @@ func (k *kept) Settled(ctx context.Context, by access.Actor, name string) (all [
 	return all, err
 }
 
-func (k *kept) LastLetters(context.Context, ...domain.AccountID) (map[domain.AccountID]LastLetter, error) {
-	return k.letters, nil
+func (k *kept) LastLetters(ctx context.Context, accounts ...domain.AccountID) (map[domain.AccountID]LastLetter, error) {
+	if k.letters != nil {
+		return k.letters, nil
+	}
+	found, err := k.Engine.LastLetters(ctx, accounts...)
+	all := make(map[domain.AccountID]LastLetter)
+	for account, l := range found {
+		all[account] = LastLetter{State: string(l.State), Reason: l.Reason, At: l.At.UTC()}
+	}
+	return all, err
 }
 
 // An operator sees what a reaction has put aside, has it handled or gives it up

@@ -355,6 +355,7 @@ func (c cluster) arguments() []string {
 		"log_min_error_statement": "panic",
 		"max_connections":         "200",
 		"shared_buffers":          "128MB",
+		"random_page_cost":        "1.1", // no disk that turns; what is read often is in memory
 		"max_wal_size":            "2GB",
 		"checkpoint_timeout":      "15min",
 		"wal_compression":         "on",
