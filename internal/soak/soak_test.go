@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -78,6 +80,7 @@ type world struct {
 	master string
 	ledger ledger
 	lines  sync.WaitGroup
+	slow   atomic.Int64 // transactions that were held and rolled back
 }
 
 func newWorld(t *testing.T) *world { return newWorldIn(t, pgtest.DataDir(t)) }
@@ -202,6 +205,52 @@ func (w *world) elsewhere() (end func()) {
 	return func() { _ = conn.Close(ctx) } // the server may have gone
 }
 
+// appendOne appends an event by hand: command, stream, event, meta.
+const appendOne = `SELECT es.append_one(clock_timestamp(), $1, '', $2, -1, $3, 'soak.written', 1, $4, '{}', '{}', '{}', '{}')`
+
+// disturb appends in transactions of its own until ctx ends. They are slow: for
+// up to a tenth of a second nobody else gets to the head of the log. Most of
+// them are rolled back.
+func (w *world) disturb(ctx context.Context, dsn string, streams []string) {
+	for ctx.Err() == nil {
+		if err := w.disturbOnce(ctx, dsn, streams[rand.IntN(len(streams))]); err != nil {
+			wait(ctx, 20*time.Millisecond) // the server has gone
+		}
+	}
+}
+
+func (w *world) disturbOnce(ctx context.Context, dsn, stream string) error {
+	working, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	conn, err := pgx.Connect(working, dsn)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(working)
+	for ctx.Err() == nil {
+		id := uuid.New()
+		tx, err := conn.Begin(working)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(working, appendOne, uuid.New(), stream, id, fmt.Sprintf(`{"r":"%s","n":1}`, uuid.New())); err != nil {
+			return err // such as: the partition is not there yet
+		}
+		wait(ctx, time.Duration(rand.IntN(100))*time.Millisecond)
+		if rand.IntN(4) > 0 {
+			w.ledger.read(w.t, "no "+id.String())
+			w.slow.Add(1)
+			if err := tx.Rollback(working); err != nil {
+				return err
+			}
+		} else if err := tx.Commit(working); err != nil {
+			return err
+		}
+		wait(ctx, 50*time.Millisecond)
+	}
+	return nil
+}
+
 func TestNothingAcknowledgedIsEverLost(t *testing.T) {
 	t.Parallel()
 	length := 20 * time.Second
@@ -220,6 +269,10 @@ func TestNothingAcknowledgedIsEverLost(t *testing.T) {
 	for i := range streams {
 		streams[i] = "soak-" + uuid.NewString()
 	}
+	disturbing, enough := context.WithCancel(t.Context())
+	defer enough()
+	dsn := w.server.DSN(embedpg.App, embedpg.Database)
+	w.lines.Go(func() { w.disturb(disturbing, dsn, streams) })
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		one, other := w.writer(streams), w.writer(streams)
 		w.workAgain("two processes append")
@@ -254,8 +307,12 @@ func TestNothingAcknowledgedIsEverLost(t *testing.T) {
 		w.finish(other)
 		w.drop("elsewhere")
 	}
+	enough()
 	w.lines.Wait()
 	w.check()
+	if n := w.slow.Load(); n < 10 {
+		t.Errorf("%d slow transactions were rolled back", n)
+	}
 }
 
 func (w *world) signal(cmd *exec.Cmd, s syscall.Signal) {
