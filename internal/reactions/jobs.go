@@ -22,9 +22,16 @@ const workers = 8
 // is above the timeout of every worker.
 const abandoned = 2 * time.Minute
 
+// fetching is how often a server looks for jobs of which it was not told. River
+// tells of them at most once in a tenth of a second, and of jobs that were
+// adopted never; its second between two looks would be the longest part of the
+// pause after another server has died.
+const fetching = 200 * time.Millisecond
+
 // newRiver returns a client of the job queue; without workers it does no jobs.
 func newRiver(c Config, pool *pgxpool.Pool, s seat, does *river.Workers) (*river.Client[pgx.Tx], error) {
-	config := &river.Config{ID: s.name(), Schema: schema, Logger: c.Logger, SoftStopTimeout: c.Grace, RescueStuckJobsAfter: abandoned}
+	config := &river.Config{ID: s.name(), Schema: schema, Logger: c.Logger, SoftStopTimeout: c.Grace, RescueStuckJobsAfter: abandoned,
+		FetchPollInterval: fetching}
 	if does != nil {
 		config.Workers = does
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}}

@@ -200,10 +200,13 @@ func TestTwentyKillsLoseNoLetter(t *testing.T) {
 	if len(counts) != len(events) || repeats > kills*8 {
 		t.Errorf("%d letters of %d events, %d repeats", len(counts), len(events), repeats)
 	}
-	// The half of them: a machine that does much else may stop everybody for a while.
+	// All but one: a machine that does much else may stop everybody for a while.
 	slices.Sort(pauses)
-	if half := pauses[len(pauses)/2]; half > time.Second {
-		t.Errorf("after a kill nothing was sent for %v", half)
+	if len(pauses) == 0 {
+		t.Fatal("no kill came while letters were being sent")
+	}
+	if n := len(pauses); n > 1 && pauses[n-2] > time.Second {
+		t.Errorf("after kills nothing was sent for %v", pauses[n-2:])
 	}
 	t.Logf("%d letters, %d kills: %d repeats, pauses of %v, at most %v", len(events), kills, repeats,
 		pauses[len(pauses)/2].Round(time.Millisecond), pauses[len(pauses)-1].Round(time.Millisecond))

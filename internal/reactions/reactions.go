@@ -73,7 +73,7 @@ type Config struct {
 
 	Batch      int                         // handled events that a window may hold (100)
 	Scan       int                         // positions that a window may span, handled or not (100,000)
-	Poll       time.Duration               // how often to look without having been woken: the longest pause when another server dies (250 ms)
+	Poll       time.Duration               // how often to look without having been woken: the longest pause when another server dies (100 ms)
 	Timeout    time.Duration               // of one window; the AckDeadline is three times as long (10 s)
 	Grace      time.Duration               // for jobs under way when Run ends (3 s)
 	Middleware []message.HandlerMiddleware // around each window
@@ -82,7 +82,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	c.Batch, c.Scan = cmp.Or(c.Batch, 100), cmp.Or(c.Scan, 100_000)
-	c.Poll, c.Timeout, c.Grace = cmp.Or(c.Poll, 250*time.Millisecond), cmp.Or(c.Timeout, 10*time.Second), cmp.Or(c.Grace, 3*time.Second)
+	c.Poll, c.Timeout, c.Grace = cmp.Or(c.Poll, 100*time.Millisecond), cmp.Or(c.Timeout, 10*time.Second), cmp.Or(c.Grace, 3*time.Second)
 	return c
 }
 

@@ -22,7 +22,10 @@ const (
 	// seats is the class of the locks, which nothing else in the database uses.
 	seats = 1_918_989_939
 	// sittingFor is how often a server looks for seats that are empty.
-	sittingFor = 500 * time.Millisecond
+	sittingFor = 200 * time.Millisecond
+	// returning is how long servers may take to sit down again after the database
+	// was away.
+	returning = time.Second
 )
 
 // name is what river notes with each job that the server takes.
@@ -51,13 +54,15 @@ func leave(conn *pgxpool.Conn) {
 
 // keep sits until ctx ends, and has the jobs of servers that are gone done
 // again. Right after the database was away it waits until all who live may have
-// sat down again; so does a server that begins, unless it is alone.
+// sat down again; so does a server that begins together with the database,
+// unless it is alone.
 func (s seat) keep(ctx context.Context, pool *pgxpool.Pool, conn *pgxpool.Conn, e *Engine) {
 	tick := time.NewTicker(sittingFor)
 	defer tick.Stop()
-	patience := 4
-	if e.c.Dev {
-		patience = 0
+	const patient = int(returning / sittingFor)
+	patience := 0
+	if !e.c.Dev && beginning(ctx, conn) {
+		patience = patient
 	}
 	for {
 		if conn != nil && patience == 0 {
@@ -73,7 +78,7 @@ func (s seat) keep(ctx context.Context, pool *pgxpool.Pool, conn *pgxpool.Conn, 
 		}
 		if conn == nil && ctx.Err() == nil {
 			if again, err := s.take(ctx, pool); err == nil {
-				conn, patience = again, 4
+				conn, patience = again, patient
 			}
 		}
 		select {
@@ -86,6 +91,13 @@ func (s seat) keep(ctx context.Context, pool *pgxpool.Pool, conn *pgxpool.Conn, 
 			return
 		}
 	}
+}
+
+// beginning says that the database has just begun, or that it does not answer.
+func beginning(ctx context.Context, conn *pgxpool.Conn) bool {
+	var just bool
+	err := conn.QueryRow(ctx, `SELECT pg_postmaster_start_time() > clock_timestamp() - $1::interval`, returning).Scan(&just)
+	return just || err != nil
 }
 
 // adopt makes jobs that were under way on a server that has no seat available
