@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -26,6 +27,7 @@ type crew struct {
 	engine *Engine
 	id     uuid.UUID
 	now    chan struct{} // look at once; holds at most one
+	conn   *pgxpool.Conn // of run: it sits on it
 
 	mu     sync.Mutex
 	known  chan struct{} // closed once the crew is known
@@ -54,8 +56,42 @@ type row struct {
 // A role is what a runner is to do.
 type role struct{ there, mine, paused bool }
 
+// present are the nodes whose seats are held: advisory locks, each of a session
+// that PostgreSQL ends as soon as its process is gone, however that ended.
+const present = `SELECT ('x' || left(id::text, 8))::bit(32)::bigint = ANY (SELECT objid::bigint FROM pg_locks JOIN pg_database d ON d.oid = database
+	WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND datname = current_database() AND classid = hashtext('zurnals node')::oid)`
+
+// sit takes the seat of this node, on a connection that is of no other use until
+// it is closed. Shared: the session of before may not have ended yet.
+func (c *crew) sit(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := c.engine.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	c.conn = conn
+	_, err = conn.Exec(ctx, "SELECT pg_advisory_lock_shared(hashtext('zurnals node'), ('x' || left($1::uuid::text, 8))::bit(32)::int)", c.id)
+	return err
+}
+
+// stand leaves the seat: the lock is of the session, not of the pool.
+func (c *crew) stand() {
+	if c.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = c.conn.Hijack().Close(ctx) // it may be broken
+	c.conn = nil
+}
+
 // run beats until ctx is done.
 func (c *crew) run(ctx context.Context) error {
+	defer c.stand()
+	if err := c.sit(ctx); err != nil {
+		return err
+	}
 	for last := (time.Time{}); ; {
 		if time.Since(last) >= beat || len(c.now) > 0 {
 			select {
@@ -133,12 +169,7 @@ func (c *crew) beat(ctx context.Context) error {
 	var nodes []node
 	rows, builds := make(map[string]row), make(map[string]Progress)
 	var stale []string
-	conn, err := c.engine.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release() // which closes it if the transaction is still open
-	err = send(ctx, conn.Conn().PgConn(), []statement{
+	err := send(ctx, c.conn.Conn().PgConn(), []statement{
 		{sql: "BEGIN"},
 		{sql: "SET LOCAL synchronous_commit TO off"}, // a beat that is lost is followed by another
 		{
@@ -148,7 +179,7 @@ func (c *crew) beat(ctx context.Context) error {
 		},
 		{sql: "DELETE FROM projection.node WHERE seen < clock_timestamp() - interval '1 minute'"},
 		{
-			sql: "SELECT id, array_to_string(schemas, ',') FROM projection.node WHERE seen > clock_timestamp() - interval '1 second' ORDER BY id",
+			sql: "SELECT id, array_to_string(schemas, ',') FROM projection.node WHERE seen > clock_timestamp() - interval '1 second' AND (" + present + ") ORDER BY id",
 			take: func(v [][]byte) {
 				nodes = append(nodes, node{uuid.UUID(v[0]), strings.Split(string(v[1]), ",")})
 			},
@@ -232,13 +263,10 @@ func (c *crew) awaited() bool {
 
 // watch looks how far other nodes are.
 func (c *crew) watch(ctx context.Context) error {
-	conn, err := c.engine.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	rows := make(map[string]row)
-	if err := send(ctx, conn.Conn().PgConn(), []statement{{sql: selectRows, take: takeRow(rows)}}); err != nil {
+	if err := send(ctx, c.conn.Conn().PgConn(), []statement{{sql: selectRows, take: takeRow(rows)}}); err != nil {
 		return err
 	}
 	for _, r := range c.engine.runners {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -325,15 +326,27 @@ func TestServersShareAndTakeOver(t *testing.T) {
 		}
 		return n
 	}
+	whose := func() (n int) {
+		if err := s.pool.QueryRow(t.Context(), "SELECT count(DISTINCT holder) FROM projection.checkpoint WHERE retired_at IS NULL").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
 	stop := s.works(100)
+	var pauses []time.Duration
 	for n := range 4 {
 		eventually(t, "they share the work", func() bool { return holders() == 2 })
 		servers[n%2].kill()
+		pauses = append(pauses, eventually(t, "the other has taken all over", func() bool { return whose() == 1 }))
 		at := s.day(n)
-		// A part of an event is in each read model: all must have been taken over.
-		took := eventually(t, "the other has taken over", func() bool { return s.all(at) })
-		t.Logf("taken over after %v", took.Round(time.Millisecond))
+		eventually(t, "all is seen", func() bool { return s.all(at) })
 		servers[n%2], _ = both[n%2].serves()
+	}
+	slices.Sort(pauses)
+	t.Logf("taken over after %v", pauses)
+	// All but one: a machine that does much else may stop everybody for a while.
+	if pauses[len(pauses)-2] > time.Second {
+		t.Errorf("it takes too long: %v", pauses)
 	}
 	last, _ := stop()
 	eventually(t, "all is seen", func() bool { return s.all(last) })
