@@ -7,12 +7,15 @@ import (
 	"io"
 	"net"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"zurnals/internal/embedpg"
 )
@@ -56,11 +59,19 @@ type Config struct {
 	Auditors, AuditorsEvery string
 	// Eklase and Eparaksts are services that people may sign in by, beside e-mail.
 	Eklase, Eparaksts Service
+	// TrustedProxies are the addresses, or networks (10.0.0.0/8), of the proxies in
+	// front, with commas: what they say of who asks is believed (X-Forwarded-For).
+	TrustedProxies string
+	// NATS is the cluster that relay publishes the log to, and project reads from.
+	NATS string
+	// KeysURL is the database that has the keys, for project: read only.
+	KeysURL string
 	// Dev serves /dev/mail, /dev/clock and /dev/jobs/run; only on a loopback
 	// address.
 	Dev bool
 
-	auditorsEvery time.Duration // read by check
+	auditorsEvery time.Duration  // read by check
+	proxies       []netip.Prefix // read by check
 }
 
 // A setting ties one field of Config to its flag and environment variable.
@@ -92,6 +103,9 @@ var settings = []setting{
 	{flag: "eparaksts-client-id", env: "ZURNALS_EPARAKSTS_CLIENT_ID", doc: "what e-paraksts calls us", text: func(c *Config) *string { return &c.Eparaksts.ClientID }},
 	{flag: "eparaksts-secret-file", env: "ZURNALS_EPARAKSTS_SECRET_FILE", doc: "file with the secret that e-paraksts knows us by", text: func(c *Config) *string { return &c.Eparaksts.SecretFile }},
 	{flag: "eparaksts-code-claim", env: "ZURNALS_EPARAKSTS_CODE_CLAIM", fallback: "serial_number", doc: "claim in which e-paraksts tells the personal code", text: func(c *Config) *string { return &c.Eparaksts.CodeClaim }},
+	{flag: "trusted-proxies", env: "ZURNALS_TRUSTED_PROXIES", doc: "addresses or networks of proxies in front, with commas, whose X-Forwarded-For is believed (default: none)", text: func(c *Config) *string { return &c.TrustedProxies }},
+	{flag: "nats", env: "ZURNALS_NATS", doc: "nats://host:4222,nats://… of the cluster, for relay and project", text: func(c *Config) *string { return &c.NATS }},
+	{flag: "keys", env: "ZURNALS_KEYS_URL", doc: "database that has the keys, read only, for project (default: none, and no read models with personal data)", text: func(c *Config) *string { return &c.KeysURL }},
 	{flag: "dev", env: "ZURNALS_DEV", doc: "serve /dev/mail, /dev/clock, /dev/jobs/run (loopback only)", yes: func(c *Config) *bool { return &c.Dev }},
 }
 
@@ -148,6 +162,14 @@ func (c *Config) check() error {
 	if c.ReplicaURL != "" && c.DatabaseURL == "" {
 		say("replica-url", "needs -database-url: the embedded PostgreSQL has no standby")
 	}
+	for name, dsn := range map[string]string{"database-url": c.DatabaseURL, "migrate-url": c.MigrateURL, "replica-url": c.ReplicaURL, "keys": c.KeysURL} {
+		if dsn == "" {
+			continue
+		}
+		if _, err := pgconn.ParseConfig(dsn); err != nil {
+			say(name, "is not the address of a database, postgres://user:password@host/name") // the value may hold a password
+		}
+	}
 	if c.MasterKeyFile == "" {
 		c.MasterKeyFile = filepath.Join(c.DataDir, "master.key")
 	}
@@ -168,6 +190,23 @@ func (c *Config) check() error {
 	for _, address := range addresses(c.Auditors) {
 		if a, err := mail.ParseAddress(address); err != nil || a.Address != address {
 			say("auditors", "%q is not an address", address)
+		}
+	}
+	c.proxies = nil
+	for _, text := range addresses(c.TrustedProxies) {
+		network, err := netip.ParsePrefix(text)
+		if addr, plain := netip.ParseAddr(text); plain == nil {
+			network, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			say("trusted-proxies", "%q is neither an address nor a network, such as 10.0.0.0/8", text)
+			continue
+		}
+		c.proxies = append(c.proxies, network.Masked())
+	}
+	for _, node := range addresses(c.NATS) {
+		if u, err := url.Parse(node); err != nil || u.Scheme != "nats" && u.Scheme != "tls" || u.Hostname() == "" {
+			say("nats", "is not nats://host:4222,nats://…") // the value may hold a password
 		}
 	}
 	var err error

@@ -30,9 +30,8 @@ import (
 // without keys can build them.
 var impersonal = []projections.Any{organisation.Projection, analytics.AttendanceWeek}
 
-// stream adds the flags that say where the stream is.
-func stream(f *flag.FlagSet, c *relay.Config, url string) {
-	f.StringVar(&c.URL, url, os.Getenv("ZURNALS_NATS"), "nats://host:4222,nats://… of the cluster (ZURNALS_NATS)")
+// stream adds the flag that says which stream of the cluster it is.
+func stream(f *flag.FlagSet, c *relay.Config) {
 	f.StringVar(&c.Name, "stream", "zurnals", "name of the stream, and first word of its subjects")
 }
 
@@ -41,10 +40,10 @@ func stream(f *flag.FlagSet, c *relay.Config, url string) {
 func relayLog(ctx context.Context, args []string, out io.Writer) error {
 	var c relay.Config
 	return tool(ctx, "relay", args, func(f *flag.FlagSet) {
-		stream(f, &c, "nats")
+		stream(f, &c)
 		f.IntVar(&c.Replicas, "replicas", 0, "nodes that keep the stream, when it is made (default 3 of a cluster, else 1)")
 	}, func(a *app, words []string) error {
-		if len(words) > 0 || c.URL == "" {
+		if c.URL = a.cfg.NATS; len(words) > 0 || c.URL == "" {
 			return fmt.Errorf("%w: zurnals relay -nats nats://…", errUsage)
 		}
 		c.Logger = a.logger
@@ -67,21 +66,22 @@ func projectStream(ctx context.Context, args []string, out io.Writer) error {
 	var cfg Config
 	var from relay.Config
 	flags := cfg.flags("project")
-	stream(flags, &from, "from")
-	keysURL := flags.String("keys", os.Getenv("ZURNALS_KEYS_URL"), "database that has the keys, read only (ZURNALS_KEYS_URL; default: none, and no read models with personal data)")
+	stream(flags, &from)
+	flags.StringVar(&cfg.NATS, "from", cfg.NATS, "the same as -nats")
 	words, err := parse(&cfg, flags, args)
 	switch {
 	case err != nil:
 		return err
-	case len(words) > 0 || from.URL == "":
+	case len(words) > 0 || cfg.NATS == "":
 		return fmt.Errorf("%w: zurnals project -from nats://… [-keys postgres://…]", errUsage)
 	}
+	from.URL = cfg.NATS
 	a := &app{cfg: cfg, stopLog: func() {}, logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	defer a.close()
 	if err := a.openFollower(ctx); err != nil {
 		return err
 	}
-	keys, models, closeKeys, err := a.openedWith(ctx, *keysURL)
+	keys, models, closeKeys, err := a.openedWith(ctx, cfg.KeysURL)
 	if err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ func (a *app) api(ctx context.Context) (*httpapi.API, error) {
 		Sessions: &sessions.Store{Pool: a.pool, Now: a.clock.Now},
 		Security: &securitylog.Store{Pool: a.pool, Now: a.clock.Now},
 		Now:      a.clock.Now, Log: a.logger,
-		PublicURL: a.cfg.PublicURL, Insecure: a.cfg.Dev, HashKey: addressKey,
+		PublicURL: a.cfg.PublicURL, Insecure: a.cfg.Dev, HashKey: addressKey, Proxies: a.cfg.proxies,
 		Proofs:    a.sealer,
 		Reactions: lookedAfter{a.reacting.engine},
 		Dev:       a.dev(),
