@@ -91,7 +91,11 @@ func (l *live) applyOn(ctx context.Context, pg *pgconn.PgConn, events []Event, u
 	set := l.tables.set()
 	defer func() {
 		if r := recover(); r != nil { // a column cannot hold its value
-			err = &unkeepable{fmt.Errorf("%v", r)}
+			cause, ok := r.(error)
+			if !ok {
+				cause = errors.New(told(r))
+			}
+			err = &unkeepable{cause}
 		}
 		set.forget()
 	}()
@@ -167,7 +171,7 @@ func (l *live) applyAll(ctx context.Context, events []Event, upto int64) error {
 	case err == nil || !ofData(err) || len(events) == 0:
 		return err
 	case len(events) == 1:
-		found = &poison{position: events[0].Position, kind: events[0].Event.EventType(), cause: err}
+		found = poisonOf(events[0], err)
 	default:
 		half := len(events) / 2
 		if err := l.applyAll(ctx, events[:half], events[half-1].Position); err != nil {

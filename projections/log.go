@@ -121,6 +121,10 @@ func (d decoded) decode(e eventstore.Event, fault error, before *Event) Event {
 	}}
 	switch {
 	case out.err != nil:
+	case out.alien:
+		out.err = unknown("not in the catalogue")
+	case out.later:
+		out.err = unknown(fmt.Sprintf("version %d is not known, only 1 to %d", e.Schema, d.known[e.Type]))
 	case before != nil && before.err == nil:
 		out.Meta.Meta = before.Meta.Meta
 	default:

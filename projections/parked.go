@@ -138,7 +138,14 @@ func (e *Engine) Replay(ctx context.Context, name, stream string) error {
 			upto--
 		}
 		if err := l.applyOn(ctx, tx.Conn().PgConn(), events[:upto], l.position, nil, nil); err != nil {
-			return fmt.Errorf("%w: %w", ErrStillPoison, err)
+			var found *poison
+			switch {
+			case errors.As(err, &found):
+				return fmt.Errorf("%w: %w", ErrStillPoison, found)
+			case ofData(err):
+				return fmt.Errorf("%w: %s", ErrStillPoison, told(err))
+			}
+			return err
 		}
 		_, err = tx.Exec(ctx, "DELETE FROM projection.parked WHERE schema = $1 AND stream = $2", r.schema, stream)
 		return err

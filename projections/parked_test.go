@@ -2,13 +2,17 @@ package projections_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"zurnals/domain"
 	"zurnals/eventstore"
@@ -42,12 +46,12 @@ func TestPoisonParksItsStream(t *testing.T) {
 		poison func(*testing.T, *journal) int64
 		says   string
 	}{
-		"handler panics": {func(t *testing.T, j *journal) int64 { return j.addTo(t, "test-poisoned", one(1, cursed)) }, "cursed"},
+		"handler panics": {func(t *testing.T, j *journal) int64 { return j.addTo(t, "test-poisoned", one(1, cursed)) }, "panic (string) at projections/examples_test.go:"},
 		"database refuses": {func(t *testing.T, j *journal) int64 {
 			m := one(1, 1)
 			m.Status = "a\x00b"
 			return j.addTo(t, "test-poisoned", m)
-		}, "0x00"},
+		}, "PostgreSQL 22021"},
 		"cannot be decoded": {func(t *testing.T, j *journal) int64 {
 			unreadable.ID = uuid.New()
 			r, err := j.Append(t.Context(), eventstore.Request{Writes: []eventstore.Write{{Stream: "test-poisoned", Expected: eventstore.Any, Events: []eventstore.NewEvent{unreadable}}}})
@@ -55,7 +59,7 @@ func TestPoisonParksItsStream(t *testing.T) {
 				t.Fatal(err)
 			}
 			return r.Last
-		}, "decode test.marked"},
+		}, "JSON: Points is a string, not int32"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -109,6 +113,40 @@ func TestPoisonParksItsStream(t *testing.T) {
 				t.Errorf("replay of what is not parked: %v", err)
 			}
 			caughtUp(t, e, j.addTo(t, "test-well", one(5, 1)))
+		})
+	}
+}
+
+// What is told of a fault, in tables, logs and answers, is its kind and place.
+// What an error or a panic says may name somebody, and is told to nobody.
+func TestWhatIsToldOfAFaultNamesNobody(t *testing.T) {
+	var nobody *projections.Table[markKey, mark]
+	for name, c := range map[string]struct {
+		fault func()
+		says  string
+	}{
+		"a text":         {func() { panic("Anna Bērziņa") }, "panic (string) at projections/parked_test.go:"},
+		"an error":       {func() { panic(fmt.Errorf("of %w", errors.New("Anna Bērziņa"))) }, "*errors.errorString at projections/parked_test.go:"},
+		"a date":         {func() { _, err := time.Parse(time.DateOnly, "Anna Bērziņa"); panic(err) }, "a time that is none at projections/parked_test.go:"},
+		"the database":   {func() { panic(&pgconn.PgError{Code: "23505", TableName: "mark", Message: "Anna", Detail: "Bērziņa"}) }, "PostgreSQL 23505 mark at "},
+		"a number":       {func() { panic(json.Unmarshal([]byte(`{"Points":320000.12345}`), new(marked))) }, "JSON: Points is a number, not int32 at "},
+		"broken JSON":    {func() { panic(json.Unmarshal([]byte(`{"Anna`), new(marked))) }, "JSON: wrong at byte 6 at "},
+		"an index":       {func() { all := []int{}; all[len(t.Name())]++ }, "runtime error: index out of range [33] with length 0 at projections/parked_test.go:"},
+		"a nil pointer":  {func() { nobody.Put(markKey{}, mark{}) }, "runtime error: invalid memory address or nil pointer dereference at projections/table.go:"},
+		"something else": {func() { panic(hired{Name: "Anna Bērziņa"}) }, "panic (projections_test.hired) at "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := marks
+			p.On = []projections.Handler[markTables]{projections.On(func(*markTables, marked, projections.Meta) { c.fault() })}
+			_, err := p.Fold(projectiontest.Events(marked{})...)
+			if err == nil || !strings.HasPrefix(err.Error(), "event 1 (test.marked): "+c.says) {
+				t.Errorf("it says %v", err)
+			}
+			for _, part := range []string{"Anna", "Bērziņa", "320000"} {
+				if strings.Contains(fmt.Sprint(err), part) {
+					t.Errorf("it names somebody: %v", err)
+				}
+			}
 		})
 	}
 }

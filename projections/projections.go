@@ -11,7 +11,6 @@ package projections
 import (
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -137,27 +136,6 @@ func (p Projection[T]) folder(schema string, whole bool) folder {
 
 func (f *folding[T]) set() *Set { return f.all }
 
-// A poison is an event that cannot be folded, and why.
-type poison struct {
-	position int64
-	kind     string
-	cause    any
-	later    bool // than this program
-}
-
-func (p *poison) Error() string {
-	text := fmt.Sprintf("event %d (%s): %v", p.position, p.kind, p.cause)
-	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), 500)], "\x00", ""), "")
-}
-
-// orNil keeps a nil poison from being an error that is not nil.
-func (p *poison) orNil() error {
-	if p == nil {
-		return nil
-	}
-	return p
-}
-
 // fold folds events, from the first that has not been. A panic is the fault of
 // one event; the rest is folded all the same, so that a rehearsal asks for what
 // the rest needs too. The first fault is returned.
@@ -166,17 +144,18 @@ func (f *folding[T]) fold(events []Event) (first *poison) {
 		func() {
 			defer func() {
 				if r := recover(); r != nil && first == nil {
-					e := events[i-1]
-					first = &poison{e.Position, e.Event.EventType(), r, e.later}
+					first = poisonOf(events[i-1], r)
+					first.why += " at " + panicked()
 				}
 			}()
 			for i < len(events) {
 				e := events[i]
 				i++
 				if e.err != nil {
-					panic(e.err)
-				}
-				if handle, ok := f.on[e.Event.EventType()]; ok {
+					if first == nil {
+						first = poisonOf(e, e.err)
+					}
+				} else if handle, ok := f.on[e.Event.EventType()]; ok {
 					handle(f.tables, e)
 				}
 			}
