@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 	_ "time/tzdata" // a machine need not have the zones
+
+	"github.com/google/uuid"
 
 	"zurnals/commands"
 	"zurnals/domain"
@@ -48,34 +51,78 @@ type demoSchool struct {
 	place, class access.Scope
 }
 
+// demoRequest marks what the demo has done, in the log.
+const demoRequest = "demo school"
+
+// demoActor does one thing of the demo. Each is done once, however often it is
+// asked for: a demo that was broken off goes on where it was.
+func demoActor(what string) access.Actor {
+	by := access.System(demoRequest)
+	by.Command = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://zurnals.example/demo/"+what))
+	return by
+}
+
 // isDemo says whether the database holds the demo school. An empty one is
-// filled with it if that is wanted.
+// filled with it if that is wanted, and half a one is completed.
 func (a *app) isDemo(ctx context.Context, wanted bool) (bool, error) {
 	head, err := a.log.Head(ctx)
 	if err != nil || !wanted {
 		return false, err
 	}
 	if head == 0 {
+		if err := a.clock.Set(ctx, demoStart); err != nil {
+			return false, err
+		}
 		return true, a.demo(ctx)
+	}
+	begun, whole, err := a.demoDone(ctx)
+	if err != nil || begun {
+		if err == nil && !whole {
+			err = a.demo(ctx)
+		}
+		return true, err
 	}
 	holder, err := a.commands.Log.Holders(ctx, identity.EmailClaim("").Kind, []string{demoPeople[0].email})
 	return len(holder) > 0, err
 }
 
-// demo fills an empty database, through the commands that everybody uses: a
+// demoMost is more events than the demo has.
+const demoMost = 5_000
+
+// demoDone tells whether the log begins with the demo, and whether all of it is
+// there: everybody has signed in.
+func (a *app) demoDone(ctx context.Context) (begun, whole bool, err error) {
+	signedIn := 0
+	for stored, err := range a.log.ReadAll(ctx, 0, demoMost) {
+		if err != nil {
+			return false, false, err
+		}
+		var meta domain.Meta
+		if err := json.Unmarshal(stored.Meta, &meta); err != nil {
+			return false, false, err
+		}
+		ours := meta.Request == demoRequest
+		if stored.Position == 1 && !ours {
+			return false, false, nil
+		}
+		if ours && stored.Type == (identity.SignedIn{}).EventType() {
+			signedIn++
+		}
+	}
+	return true, signedIn >= len(demoPeople), nil
+}
+
+// demo fills a database, through the commands that everybody uses: a
 // municipality, a school with the sample roster, and accounts that have signed
 // in once.
 func (a *app) demo(ctx context.Context) error {
-	if err := a.clock.Set(ctx, demoStart); err != nil {
-		return err
-	}
-	c, by := a.commands, access.System("demo")
+	c := a.commands
 	var s demoSchool
 	var err error
-	if s.municipality, err = c.RegisterMunicipality(ctx, by, commands.RegisterMunicipality{Name: "Parauga novada pašvaldība"}); err != nil {
+	if s.municipality, err = c.RegisterMunicipality(ctx, demoActor("municipality"), commands.RegisterMunicipality{Name: "Parauga novada pašvaldība"}); err != nil {
 		return err
 	}
-	if s.school, err = c.RegisterSchool(ctx, by, commands.RegisterSchool{Municipality: s.municipality, Name: "Parauga vidusskola", Source: "org-skola"}); err != nil {
+	if s.school, err = c.RegisterSchool(ctx, demoActor("school"), commands.RegisterSchool{Municipality: s.municipality, Name: "Parauga vidusskola", Source: "org-skola"}); err != nil {
 		return err
 	}
 	s.place = access.Scope{Municipality: s.municipality, School: s.school}
@@ -83,7 +130,7 @@ func (a *app) demo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.LoadRoster(ctx, by, commands.LoadRoster{School: s.school, File: roster}); err != nil {
+	if _, err := c.LoadRoster(ctx, demoActor("roster"), commands.LoadRoster{School: s.school, File: roster}); err != nil {
 		return err
 	}
 	if s.class, err = a.demoClass(ctx, s.school, "6.a"); err != nil {
@@ -100,9 +147,9 @@ func (a *app) demo(ctx context.Context) error {
 // demoPerson invites a person, follows the link and signs in for the first
 // time, reading the mailed code where the mailer reads it: it is derived.
 func (a *app) demoPerson(ctx context.Context, s *demoSchool, p demoPerson) error {
-	c, by := a.commands, access.System("demo")
+	c := a.commands
 	place := p.place(s)
-	admitted, err := c.InviteUser(ctx, by, commands.InviteUser{
+	admitted, err := c.InviteUser(ctx, demoActor("user "+p.email), commands.InviteUser{
 		Place:     access.Scope{Municipality: place.Municipality, School: place.School},
 		GivenName: p.given, FamilyName: p.family, PersonalCode: p.code, Email: p.email,
 		Roles: []commands.NewRole{{Role: p.role, Class: place.Class}},
@@ -111,34 +158,39 @@ func (a *app) demoPerson(ctx context.Context, s *demoSchool, p demoPerson) error
 		return err
 	}
 	var invitation domain.InvitationID
-	if err := a.last(ctx, identity.Accounts.Stream(admitted.Account), func(e domain.Event) {
-		if e, ok := e.(identity.UserInvited); ok {
-			invitation = e.Invitation
-		}
-	}); err != nil {
+	var challenge identity.ChallengeID
+	var signedIn bool
+	look := func() error {
+		return a.last(ctx, identity.Accounts.Stream(admitted.Account), func(e domain.Event) {
+			switch e := e.(type) {
+			case identity.UserInvited:
+				invitation = e.Invitation
+			case identity.LoginCodeIssued:
+				challenge = e.Challenge
+			case identity.SignedIn:
+				signedIn = true
+			}
+		})
+	}
+	if err := look(); err != nil || signedIn {
 		return err
 	}
-	_, err = c.ConfirmRegistration(ctx, access.Actor{Kind: domain.ActorToken, Request: "demo"}, commands.ConfirmRegistration{
+	_, err = c.ConfirmRegistration(ctx, access.Actor{Kind: domain.ActorToken, Request: demoRequest}, commands.ConfirmRegistration{
 		Token: a.links.Registration(admitted.Account, invitation), Password: demoPassword,
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, identity.ErrLinkUsed) {
 		return err
 	}
-	nobody := access.Actor{Kind: domain.ActorAnonymous, Request: "demo"}
+	nobody := access.Actor{Kind: domain.ActorAnonymous, Request: demoRequest}
 	noSession := func(context.Context, domain.SessionID, domain.AccountID, int) error { return nil }
-	signedIn, err := c.SignIn(ctx, nobody, commands.SignIn{Email: p.email, Password: demoPassword}, noSession)
+	began, err := c.SignIn(ctx, nobody, commands.SignIn{Email: p.email, Password: demoPassword}, noSession)
 	if err != nil {
 		return err
 	}
-	var challenge identity.ChallengeID
-	if err := a.last(ctx, identity.Accounts.Stream(admitted.Account), func(e domain.Event) {
-		if e, ok := e.(identity.LoginCodeIssued); ok {
-			challenge = e.Challenge
-		}
-	}); err != nil {
+	if err := look(); err != nil {
 		return err
 	}
-	_, err = c.SignInWithCode(ctx, nobody, commands.SignInWithCode{Challenge: signedIn.Challenge, Code: a.links.LoginCode(challenge)}, noSession)
+	_, err = c.SignInWithCode(ctx, nobody, commands.SignInWithCode{Challenge: began.Challenge, Code: a.links.LoginCode(challenge)}, noSession)
 	return err
 }
 
