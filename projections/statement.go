@@ -203,7 +203,7 @@ func (t *Table[K, R]) sample(most int) (read statement, check func() error) {
 		if right == len(keys) {
 			return nil
 		}
-		return fmt.Errorf("table %s: of %d rows read back, %d are as they were folded; not %v", t.short, len(keys), right, wrong)
+		return fmt.Errorf("table %s: of %d rows read back, %d are as they are folded; not %v", t.short, len(keys), right, wrong)
 	}
 }
 
