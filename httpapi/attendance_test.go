@@ -15,6 +15,7 @@ import (
 	"zurnals/domain/access"
 	"zurnals/internal/sessions"
 	"zurnals/internal/trace"
+	"zurnals/projections"
 	"zurnals/projections/analytics"
 	"zurnals/projections/attendance"
 	"zurnals/projections/audit"
@@ -26,9 +27,9 @@ import (
 // a name that looks like a formula; {stranger} is in another class. Inga has
 // opened {register}, and so is its instructor too; {lesson} is today from 8:30
 // to 9:10.
-func newLessons(t *testing.T) *story {
+func newLessons(t *testing.T, more ...projections.Any) *story {
 	t.Helper()
-	s := newStory(t, attendance.Projection, students.Projection, analytics.AttendanceWeek, audit.Projection)
+	s := newStory(t, append(more, attendance.Projection, students.Projection, analytics.AttendanceWeek, audit.Projection)...)
 	s.hire("dace", post{access.SchoolAdmin, "school"})
 	s.hire("inga", post{access.ClassTeacher, "class"})
 	s.hire("zane", post{access.ClassTeacher, "class_b"})

@@ -81,6 +81,13 @@ func (m *matrix) cells() map[string]cell {
 		"get-report":           {ask: "GET /registers/{register}/report", at: ofRegister},
 		"export-register":      {ask: "GET /registers/{register}/export", at: ofRegister},
 
+		// overviews
+		"get-class-overview":        {ask: "GET /schools/{school}/classes/{class}/overview", at: ofClass},
+		"get-student-attendance":    {ask: "GET /schools/{school}/students/{student}/attendance", at: ofClass, hidden: true},
+		"get-school-overview":       {ask: "GET /schools/{school}/overview", at: ofSchool},
+		"get-teacher-analysis":      {ask: "GET /schools/{school}/teacher-analysis", at: ofSchool},
+		"get-municipality-overview": {ask: "GET /municipalities/{municipality}/overview", at: ofMunicipality},
+
 		// audit and analytics
 		"audit-account":       {ask: "GET /audit/accounts/{member}/events", at: ofSchool, blunt: true},
 		"audit-account-diff":  {ask: "GET /audit/accounts/{member}/diff?from=1", at: ofSchool, blunt: true},

@@ -20,6 +20,7 @@ func (a *API) routes() {
 	a.attendanceRoutes()
 	a.lessonRoutes()
 	a.selfRoutes()
+	a.overviewRoutes()
 	a.analyticsRoutes()
 	a.auditRoutes()
 	a.proofRoutes()

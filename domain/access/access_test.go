@@ -104,6 +104,46 @@ func TestAdministratorSeesNoResults(t *testing.T) {
 	}
 }
 
+// Grades, absences and surveys: the class teacher of the own class and no other,
+// those who support pupils single ones, the management results without names,
+// the municipality summaries, the administrator none of it.
+func TestWhoSeesGradesAndSurveys(t *testing.T) {
+	trace.Partly(t, "EMU-064", "EMU-065", "EMU-067", "EMU-069", "EMU-070", "EMU-071", "EMU-073")
+	class6b, elsewhere := class6a, class6a
+	class6b.Class, elsewhere.School = domain.NewID[domain.ClassID](), domain.NewID[domain.SchoolID]()
+	elsewhere.Class = domain.NewID[domain.ClassID]()
+	answers := []access.Permission{access.SeeGrades, access.SeeSurveyAnswers, access.SeeAttendance}
+	for _, c := range []struct {
+		role access.Role
+		held access.Scope
+		may  []access.Permission
+		at   access.Scope
+		want error
+	}{
+		{access.ClassTeacher, class6a, append(answers, access.StartSurvey), class6a, nil},
+		{access.ClassTeacher, class6a, append(answers, access.StartSurvey), class6b, access.ErrForbidden},
+		{access.ClassTeacher, class6a, append(answers, access.StartSurvey), school, access.ErrForbidden},
+		{access.ClassTeacher, class6a, append(answers, access.StartSurvey), elsewhere, access.ErrElsewhere},
+		{access.ClassTeacher, class6a, []access.Permission{access.SeeSurveyResults, access.SeeSurveySummary, access.SeeSchoolOverview, access.SeeTeachers}, class6a, access.ErrForbidden},
+		{access.SupportStaff, school, answers, class6b, nil},
+		{access.SupportStaff, school, answers, elsewhere, access.ErrElsewhere},
+		{access.SupportStaff, school, []access.Permission{access.StartSurvey, access.SeeSurveyResults, access.SeeSchoolOverview}, school, access.ErrForbidden},
+		{access.SchoolManagement, school, []access.Permission{access.SeeSurveyResults, access.SeeSchoolOverview, access.SeeTeachers}, school, nil},
+		{access.SchoolManagement, school, append(answers, access.StartSurvey, access.SeeStudents), class6a, access.ErrForbidden},
+		{access.SchoolAdmin, school, []access.Permission{access.StartSurvey}, class6a, nil},
+		{access.SchoolAdmin, school, append(answers, access.SeeSurveyResults, access.SeeSurveySummary, access.SeeSchoolOverview, access.SeeTeachers), school, access.ErrForbidden},
+		{access.MunicipalityAnalyst, parauga, []access.Permission{access.SeeSurveySummary, access.SeeMunicipalityOverview}, parauga, nil},
+		{access.MunicipalityAnalyst, parauga, append(answers, access.SeeSurveyResults, access.SeeSchoolOverview, access.SeeTeachers, access.SeeStudents), school, access.ErrForbidden},
+		{access.MunicipalityAdmin, parauga, append(answers, access.SeeSurveyResults, access.SeeSurveySummary, access.SeeMunicipalityOverview), school, access.ErrForbidden},
+	} {
+		for _, p := range c.may {
+			if err := staff(c.role, c.held).Allow(access.At(p, c.at)); !errors.Is(err, c.want) {
+				t.Errorf("%s: %s at %+v: %v, want %v", c.role, p, c.at, err, c.want)
+			}
+		}
+	}
+}
+
 // No role lets somebody give the role that lets give it.
 func TestWhoGivesWhat(t *testing.T) {
 	trace.Covers(t, "EMU-078")

@@ -64,9 +64,9 @@ func Summarise(cells []Cell, highest int) Summary {
 		s.All++
 		s.AllMaximum += c.Maximum
 	}
-	s.TakenPercent = percent(s.Points, s.TakenMaximum)
-	s.AllPercent = percent(s.Points, s.AllMaximum)
-	s.PossiblePercent = percent(s.Possible, s.AllMaximum)
+	s.TakenPercent = Percent(s.Points, s.TakenMaximum)
+	s.AllPercent = Percent(s.Points, s.AllMaximum)
+	s.PossiblePercent = Percent(s.Possible, s.AllMaximum)
 	if s.TakenPercent != nil {
 		grade := Grade(max(0, halfUp(int(s.Points)*highest*100, int(s.TakenMaximum))))
 		s.Grade = &grade
@@ -74,9 +74,9 @@ func Summarise(cells []Cell, highest int) Summary {
 	return s
 }
 
-// percent returns what part of whole is, with one decimal, half up. Of nothing
+// Percent returns what part of whole is, with one decimal, half up. Of nothing
 // there is no percentage, which is not 0 %.
-func percent(part, whole Points) *Tenths {
+func Percent(part, whole Points) *Tenths {
 	if whole <= 0 {
 		return nil
 	}

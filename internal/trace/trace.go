@@ -31,7 +31,19 @@ type ID struct {
 // that stands in neither catalogue fails the test at once, so that a slip of
 // the pen does not look like coverage. The record is written only when the
 // test has passed.
-func Covers(t testing.TB, ids ...string) {
+func Covers(t testing.TB, ids ...string) { t.Helper(); cover(t, "", ids) }
+
+// Partly records that t shows part of the requirements or scenarios, for those
+// that Apart names with what is missing.
+func Partly(t testing.TB, ids ...string) { t.Helper(); cover(t, part, ids) }
+
+// part is written behind the id of a requirement that is shown in part.
+const part = "~"
+
+// InPart returns what stands in a trace file for an id that is shown in part.
+func InPart(id string) string { return id + part }
+
+func cover(t testing.TB, mark string, ids []string) {
 	t.Helper()
 	known, err := knownIDs()
 	if err != nil {
@@ -46,13 +58,13 @@ func Covers(t testing.TB, ids ...string) {
 	if file == "" {
 		return
 	}
-	_, caller, _, _ := runtime.Caller(1)
+	_, caller, _, _ := runtime.Caller(2)
 	pkg := packageOf(caller)
 	t.Cleanup(func() {
 		if t.Failed() || t.Skipped() {
 			return
 		}
-		if err := record(file, pkg, t.Name(), ids); err != nil {
+		if err := record(file, pkg, t.Name(), mark, ids); err != nil {
 			t.Errorf("trace: %v", err)
 		}
 	})
@@ -60,10 +72,10 @@ func Covers(t testing.TB, ids ...string) {
 
 // record appends one line for each id. One write with O_APPEND keeps the lines
 // of test processes that run at the same time apart.
-func record(file, pkg, test string, ids []string) error {
+func record(file, pkg, test, mark string, ids []string) error {
 	var lines strings.Builder
 	for _, id := range ids {
-		fmt.Fprintf(&lines, "%s\t%s\t%s\n", id, test, pkg)
+		fmt.Fprintf(&lines, "%s%s\t%s\t%s\n", id, mark, test, pkg)
 	}
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

@@ -52,38 +52,62 @@ func OwnLessons(ctx context.Context, db *projections.DB, by access.Actor, studen
 // OwnRegisters returns what the registers of the pupil's classes add up to.
 func OwnRegisters(ctx context.Context, db *projections.DB, by access.Actor, student domain.StudentID) ([]OwnRegister, error) {
 	return projections.Query(ctx, db, by, access.Own(access.OwnLessons, by.ID), reads, func(ctx context.Context, q *projections.Querier) ([]OwnRegister, error) {
-		rows, err := q.Query(ctx, `SELECT r.register, r.name, r.grade_type, r.grade_maximum, r.set_maximum,
-			  coalesce(l.day < r.from_day OR l.day > r.until_day, false), coalesce(m.status, ''), coalesce(m.points, 0), coalesce(m.maximum, 0)
-			FROM `+concerns+` ORDER BY r.name COLLATE "lv-x-icu", r.register`, student)
+		return registersOf(ctx, q, student, domain.ClassID{})
+	})
+}
+
+// OfPupil returns what the registers of one pupil of a school add up to, or if
+// the place names a class, those of the class: for its teacher, and for those
+// who support pupils.
+func OfPupil(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, student domain.StudentID) ([]OwnRegister, error) {
+	return projections.Query(ctx, db, by, access.At(access.SeeAttendance, place), reads, func(ctx context.Context, q *projections.Querier) ([]OwnRegister, error) {
+		var here bool
+		err := q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM {students}.student WHERE student = $1 AND school = $2)
+			AND ($3::uuid IS NULL OR EXISTS (SELECT FROM {students}.enrolment WHERE student = $1 AND class = $3))`,
+			student, place.School, projections.Optional(place.Class)).Scan(&here)
+		if err == nil && !here {
+			err = access.ErrElsewhere
+		}
 		if err != nil {
 			return nil, err
 		}
-		defer rows.Close()
-		own := []OwnRegister{}
-		var all []attendance.Cell
-		var grades attendance.GradeType
-		var highest int
-		finish := func() {
-			if len(own) > 0 {
-				own[len(own)-1].Summary = summary(attendance.Summarise(all, highest), grades)
-			}
-		}
-		for rows.Next() {
-			c := cellScan{enrolled: true}
-			var r OwnRegister
-			var graded attendance.GradeType
-			var most int
-			if err := rows.Scan(&r.Register, &r.Name, &graded, &most, &c.whole, &c.hidden, &c.status, &c.points, &c.maximum); err != nil {
-				return nil, err
-			}
-			if len(own) == 0 || own[len(own)-1].Register != r.Register {
-				finish()
-				own, all = append(own, r), nil
-				grades, highest = graded, most
-			}
-			all = append(all, c.cell())
-		}
-		finish()
-		return own, rows.Err()
+		return registersOf(ctx, q, student, place.Class)
 	})
+}
+
+func registersOf(ctx context.Context, q *projections.Querier, student domain.StudentID, class domain.ClassID) ([]OwnRegister, error) {
+	rows, err := q.Query(ctx, `SELECT r.register, r.name, r.grade_type, r.grade_maximum, r.set_maximum,
+		  coalesce(l.day < r.from_day OR l.day > r.until_day, false), coalesce(m.status, ''), coalesce(m.points, 0), coalesce(m.maximum, 0)
+		FROM `+concerns+` AND ($2::uuid IS NULL OR l.class = $2)
+		ORDER BY r.name COLLATE "lv-x-icu", r.register`, student, projections.Optional(class))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	own := []OwnRegister{}
+	var all []attendance.Cell
+	var grades attendance.GradeType
+	var highest int
+	finish := func() {
+		if len(own) > 0 {
+			own[len(own)-1].Summary = summary(attendance.Summarise(all, highest), grades)
+		}
+	}
+	for rows.Next() {
+		c := cellScan{enrolled: true}
+		var r OwnRegister
+		var graded attendance.GradeType
+		var most int
+		if err := rows.Scan(&r.Register, &r.Name, &graded, &most, &c.whole, &c.hidden, &c.status, &c.points, &c.maximum); err != nil {
+			return nil, err
+		}
+		if len(own) == 0 || own[len(own)-1].Register != r.Register {
+			finish()
+			own, all = append(own, r), nil
+			grades, highest = graded, most
+		}
+		all = append(all, c.cell())
+	}
+	finish()
+	return own, rows.Err()
 }

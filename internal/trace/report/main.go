@@ -67,19 +67,40 @@ func read(r io.Reader) (map[string][]string, error) {
 
 func write(out io.Writer, ids []trace.ID, shown map[string][]string) error {
 	w := bufio.NewWriter(out)
-	var open []trace.ID
+	apart := make(map[string]trace.Gap)
+	for _, gap := range trace.Apart {
+		apart[gap.ID] = gap
+	}
+	var open, named []trace.ID
+	whole := 0
 	for _, id := range ids {
-		if len(shown[id.Name]) == 0 {
+		_, gap := apart[id.Name]
+		switch tests := shown[id.Name]; {
+		case len(tests) > 0:
+			fmt.Fprintf(w, "%-11s %s\n", id.Name, strings.Join(tests, ", "))
+			whole++
+		case gap:
+			named = append(named, id)
+		default:
 			open = append(open, id)
-			continue
 		}
-		fmt.Fprintf(w, "%-11s %s\n", id.Name, strings.Join(shown[id.Name], ", "))
+	}
+	for _, why := range []trace.Why{trace.Later, trace.Page, trace.Staff} {
+		fmt.Fprintf(w, "\nWhat %s:\n", why)
+		for _, id := range named {
+			if gap := apart[id.Name]; gap.Why == why {
+				fmt.Fprintf(w, "%-11s %s\n", id.Name, gap.Missing)
+				if tests := shown[trace.InPart(id.Name)]; len(tests) > 0 {
+					fmt.Fprintf(w, "%-11s by %s\n", "", strings.Join(tests, ", "))
+				}
+			}
+		}
 	}
 	fmt.Fprintf(w, "\nNot shown by any test:\n")
 	for _, id := range open {
 		fmt.Fprintf(w, "%-11s %s\n", id.Name, shorten(id.Text, 110))
 	}
-	fmt.Fprintf(w, "\n%d of %d requirements and scenarios are shown by tests.\n", len(ids)-len(open), len(ids))
+	fmt.Fprintf(w, "\n%d of %d requirements and scenarios are shown by tests; %d more stand apart, with the reason.\n", whole, len(ids), len(named))
 	return w.Flush()
 }
 
