@@ -75,58 +75,58 @@ func rename(u *unit, account domain.AccountID, given, family *string, expected i
 }
 
 // DeleteAccount deletes the own account, with all roles and all that names the
-// person (C-13), the password too.
+// person (C-13), password and passkeys too.
 func (c *Commands) DeleteAccount(ctx context.Context, by access.Actor, cmd DeleteAccount) error {
 	account := by.Account()
-	var password domain.CredentialID
+	var credentials []domain.CredentialID
 	err := c.do(ctx, by, access.Own(access.OwnAccount, by.ID), func(u *unit) error {
 		if err := identity.CheckFresh(cmd.SignedIn, u.at); err != nil {
 			return err
 		}
 		var err error
-		password, err = erase(u, account, identity.DeleteAccount{Account: account})
+		credentials, err = erase(u, account, identity.DeleteAccount{Account: account})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	c.discard(ctx, password)
+	c.discard(ctx, credentials...)
 	_, err = c.account(ctx, account) // what is kept in memory forgets the person too
 	return err
 }
 
 // DeleteAgain deletes an account that was deleted before the log was restored
-// from an older copy: with its roles, its names and its password, as then.
+// from an older copy: with its roles, its names and its credentials, as then.
 func (c *Commands) DeleteAgain(ctx context.Context, by access.Actor, account domain.AccountID) error {
-	var password domain.CredentialID
+	var credentials []domain.CredentialID
 	err := c.do(ctx, by, access.At(access.ApplyLedger, access.Scope{}), func(u *unit) (err error) {
-		password, err = erase(u, account, identity.DeleteAgain{Account: account})
+		credentials, err = erase(u, account, identity.DeleteAgain{Account: account})
 		return err
 	})
 	if err == nil {
-		c.discard(ctx, password)
+		c.discard(ctx, credentials...)
 	}
 	return err
 }
 
-// erase takes all roles and then the account. It returns the password that
-// counts no longer.
-func erase(u *unit, account domain.AccountID, cmd identity.AccountCommand) (password domain.CredentialID, err error) {
+// erase takes all roles and then the account. It returns the password and the
+// passkeys that count no longer.
+func erase(u *unit, account domain.AccountID, cmd identity.AccountCommand) ([]domain.CredentialID, error) {
 	held, err := load(u, access.Assignments, account)
 	if err != nil {
-		return password, err
+		return nil, err
 	}
 	for _, place := range held.Workplaces() {
 		if err := vanish(u, account, place); err != nil {
-			return password, err
+			return nil, err
 		}
 	}
 	state, err := load(u, identity.Accounts, account)
 	if err != nil {
-		return password, err
+		return nil, err
 	}
 	_, err = decide(u, identity.Accounts, account, cmd)
-	return state.Credential(), err
+	return state.Credentials(), err
 }
 
 // vanish takes all roles at a workplace from who deletes the account, also that

@@ -105,14 +105,16 @@ func (c *Commands) ChangePassword(ctx context.Context, by access.Actor, cmd Chan
 	return err
 }
 
-// discard throws a password away that counts no longer. No event names it any
-// more, so it does not matter should that fail.
-func (c *Commands) discard(ctx context.Context, id domain.CredentialID) {
-	if id.IsZero() {
-		return
-	}
-	if err := c.Credentials.Delete(ctx, id); err != nil {
-		slog.WarnContext(ctx, "a password that counts no longer is still kept", "err", err)
+// discard throws passwords and passkeys away that count no longer. No event
+// names them any more, so it does not matter should that fail: they are swept.
+func (c *Commands) discard(ctx context.Context, ids ...domain.CredentialID) {
+	for _, id := range ids {
+		if id.IsZero() {
+			continue
+		}
+		if err := c.Credentials.Delete(ctx, id); err != nil {
+			slog.WarnContext(ctx, "a credential that counts no longer is still kept", "err", err)
+		}
 	}
 }
 

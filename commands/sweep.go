@@ -37,7 +37,7 @@ func (c *Commands) namedCredentials(ctx context.Context, streams []string) (name
 			if err != nil {
 				return nil, err
 			}
-			named = append(named, account.Credential())
+			named = append(named, account.Credentials()...)
 		case learner.Accounts.Category:
 			account, err := fold(learner.Accounts, stream, history)
 			if err != nil {

@@ -6,7 +6,7 @@ import "github.com/google/uuid"
 type (
 	AccountID      struct{ uuid.UUID } // a member of staff
 	InvitationID   struct{ uuid.UUID }
-	CredentialID   struct{ uuid.UUID } // a password, kept outside the log
+	CredentialID   struct{ uuid.UUID } // a password or passkey, kept outside the log
 	SessionID      struct{ uuid.UUID } // a sign-in, kept outside the log
 	AssignmentID   struct{ uuid.UUID } // a role somebody holds somewhere
 	UserImportID   struct{ uuid.UUID }

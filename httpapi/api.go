@@ -49,6 +49,7 @@ type API struct {
 	Learners Learners
 	Sessions Sessions
 	External External // services that staff may sign in by; none by default
+	Passkeys Passkeys
 	Security Security
 	Now      func() time.Time // the one clock
 	Log      *slog.Logger

@@ -38,6 +38,13 @@ func (m *matrix) ownCells() map[string]cell {
 		"check-email-confirmation": {ask: "GET /me/email-change/{second}/confirmation", once: true, fresh: moved},
 		"confirm-email":            {ask: "POST /me/email-change/{second}/confirmation", once: true, fresh: moved},
 
+		"list-passkeys":         {ask: "GET /me/passkeys"},
+		"begin-passkey":         {ask: "POST /me/passkeys", once: true, fresh: leaver},
+		"add-passkey":           {ask: "PUT /me/passkeys/challenges/{ceremony}", body: `{"name":"Telefons","credential":{answer}}`, once: true, fresh: making},
+		"remove-passkey":        {ask: "DELETE /me/passkeys/{passkey}", once: true, fresh: keyed},
+		"begin-passkey-sign-in": {ask: "POST /sessions/passkeys"},
+		"sign-in-with-passkey":  {ask: "POST /sessions/passkeys/{ceremony}", body: `{"credential":{answer}}`, fresh: signing},
+
 		"ask-password-reset":   {ask: "POST /password-resets", body: `{"email":"teacher@skola.example"}`},
 		"check-password-reset": {ask: "GET /password-resets/{reset}", fresh: forgetful},
 		"reset-password":       {ask: "POST /password-resets/{reset}", body: `{"password":"cits zirgs un baterija"}`, fresh: forgetful},
@@ -65,6 +72,44 @@ func leaver(m *matrix) {
 	m.answer(&said, step{ask: "POST /sessions", body: `{"email":"jauns{n}@skola.example","password":"` + password + `"}`})
 	m.names["challenge"], m.names["login_code"] = said.Challenge, m.loginCode(id[domain.AccountID](m.story, "departing"))
 	m.answer(&said, step{ask: "POST /sessions/challenges/{challenge}", body: `{"code":"{login_code}"}`})
+}
+
+// making has an authenticator make a key for "departing": {answer} to {ceremony}.
+func making(m *matrix) {
+	m.t.Helper()
+	m.makes(newAuthenticator())
+}
+
+func (m *matrix) makes(phone *authenticator) {
+	m.t.Helper()
+	leaver(m)
+	var c ceremony
+	m.answer(&c, step{as: "departing", ask: "POST /me/passkeys"})
+	m.names["ceremony"], m.names["answer"] = c.Challenge, phone.makes(m.t, string(c.Options))
+}
+
+// keyed has "departing" have a {passkey}.
+func keyed(m *matrix) {
+	m.t.Helper()
+	m.keyed(newAuthenticator())
+}
+
+func (m *matrix) keyed(phone *authenticator) {
+	m.t.Helper()
+	m.makes(phone)
+	var made struct{ ID string }
+	m.answer(&made, step{as: "departing", ask: "PUT /me/passkeys/challenges/{ceremony}", body: `{"name":"Telefons","credential":{answer}}`})
+	m.names["passkey"] = made.ID
+}
+
+// signing has the authenticator of that key sign in: {answer} to {ceremony}.
+func signing(m *matrix) {
+	m.t.Helper()
+	phone := newAuthenticator()
+	m.keyed(phone)
+	var c ceremony
+	m.answer(&c, step{ask: "POST /sessions/passkeys"})
+	m.names["ceremony"], m.names["answer"] = c.Challenge, phone.signs(m.t, string(c.Options))
 }
 
 // moving has somebody begin to change the address: {first} is the link.

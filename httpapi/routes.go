@@ -7,6 +7,7 @@ func (a *API) routes() {
 	a.emailRoutes()
 	a.correctionRoutes()
 	a.externalRoutes()
+	a.passkeyRoutes()
 	a.organisationRoutes()
 	a.userRoutes()
 	a.userImportRoutes()

@@ -22,6 +22,7 @@ import (
 	"zurnals/eventstore"
 	"zurnals/internal/clock"
 	"zurnals/internal/credentials"
+	"zurnals/internal/passkeys"
 	"zurnals/internal/pgtest"
 	"zurnals/internal/proof"
 	"zurnals/internal/securitylog"
@@ -92,6 +93,8 @@ func newStoryOn(t *testing.T, pool, replica *pgxpool.Pool, views ...projections.
 		Sessions: &sessions.Store{Pool: pool, Now: s.clock.Now}, Security: &securitylog.Store{Pool: pool, Now: s.clock.Now},
 		Now: s.clock.Now, Log: logger, PublicURL: "https://zurnals.example", HashKey: make([]byte, 32),
 	}
+	s.api.Passkeys, err = passkeys.New(pool, s.clock.Now, s.api.PublicURL)
+	s.must(err)
 	s.handler = s.api.Handler()
 	s.organise()
 	return s

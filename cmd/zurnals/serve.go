@@ -15,6 +15,7 @@ import (
 
 	"zurnals/httpapi"
 	"zurnals/internal/oidc"
+	"zurnals/internal/passkeys"
 	"zurnals/internal/securitylog"
 	"zurnals/internal/sessions"
 )
@@ -138,9 +139,13 @@ func (a *app) api(ctx context.Context) (*httpapi.API, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := passkeys.New(a.pool, a.clock.Now, a.cfg.PublicURL)
+	if err != nil {
+		return nil, err
+	}
 	return &httpapi.API{
 		Commands: a.commands, Views: a.engine.DB(), Engine: a.engine,
-		Who: a.commands, Learners: a.commands, External: external,
+		Who: a.commands, Learners: a.commands, External: external, Passkeys: keys,
 		Sessions: &sessions.Store{Pool: a.pool, Now: a.clock.Now},
 		Security: &securitylog.Store{Pool: a.pool, Now: a.clock.Now},
 		Now:      a.clock.Now, Log: a.logger,
@@ -172,6 +177,10 @@ func (a *app) sweepOnce(ctx context.Context) error {
 	security := &securitylog.Store{Pool: a.pool, Now: a.clock.Now}
 	signedIn := &sessions.Store{Pool: a.pool, Now: a.clock.Now}
 	external := &oidc.Flows{Pool: a.pool, Now: a.clock.Now}
-	return errors.Join(security.Sweep(ctx), signedIn.Sweep(ctx), external.Sweep(ctx),
+	keys, err := passkeys.New(a.pool, a.clock.Now, a.cfg.PublicURL)
+	if err != nil {
+		return err
+	}
+	return errors.Join(security.Sweep(ctx), signedIn.Sweep(ctx), external.Sweep(ctx), keys.Sweep(ctx),
 		a.commands.SweepCredentials(ctx))
 }

@@ -50,6 +50,7 @@ type Method string
 const (
 	ByPassword Method = "password"      // e-mail address and password
 	ByCode     Method = "password_code" // the same, and a mailed code
+	ByPasskey  Method = "passkey"
 )
 
 // An AccountCommand asks an account for something. At is when it is asked.
@@ -149,6 +150,7 @@ type Account struct {
 	reset      reset       // of the password
 	resets     []time.Time // expiries of resets, the last ResetsMax
 	external   []External  // that the person may sign in by, at most one of a provider
+	passkeys   []Passkey   // that the person may sign in by, too
 }
 
 type status uint8
@@ -224,6 +226,12 @@ func (a Account) decide(cmd AccountCommand) ([]AccountEvent, error) {
 		return a.disconnect(cmd)
 	case SignInExternally:
 		return a.signInExternally(cmd)
+	case AddPasskey:
+		return a.addPasskey(cmd)
+	case RemovePasskey:
+		return a.removePasskey(cmd)
+	case SignInByPasskey:
+		return a.signInByPasskey(cmd)
 	case CorrectEmail:
 		return a.correctEmail(cmd)
 	case StartEmailChange:
@@ -426,6 +434,8 @@ func (a Account) evolve(e AccountEvent) Account {
 		a.external = slices.DeleteFunc(slices.Clone(a.external), func(x External) bool { return x.Provider == e.Provider })
 	case PersonalCodeCorrected:
 		a.code = e.PersonalCode
+	case PasskeyAdded, PasskeyRemoved:
+		return a.evolvePasskeys(e)
 	case SessionsEnded:
 		a.generation = e.Generation
 	case EmailCorrected, EmailChangeStarted, EmailGiven, EmailRecoveryStarted, EmailChangeReplaced, EmailChangeStopped, EmailChanged:

@@ -24,6 +24,8 @@ var Events = []domain.Definition{
 	domain.Define[SessionsEnded](),
 	domain.Define[ExternalLoginConnected](),
 	domain.Define[ExternalLoginDisconnected](),
+	domain.Define[PasskeyAdded](),
+	domain.Define[PasskeyRemoved](),
 	domain.Define[EmailCorrected](),
 	domain.Define[EmailChangeStarted](),
 	domain.Define[EmailGiven](),

@@ -88,7 +88,7 @@ func (s *Store) Create(ctx context.Context, id domain.CredentialID, owner, passw
 // which there is none, such as the zero one, it takes as long and says no.
 func (s *Store) Verify(ctx context.Context, id domain.CredentialID, password string) (bool, error) {
 	hash := s.dummy
-	err := s.pool.QueryRow(ctx, `SELECT hash FROM web.credential WHERE id = $1`, id.UUID).Scan(&hash)
+	err := s.pool.QueryRow(ctx, `SELECT hash FROM web.credential WHERE id = $1 AND hash IS NOT NULL`, id.UUID).Scan(&hash)
 	missing := errors.Is(err, pgx.ErrNoRows)
 	if err != nil && !missing {
 		return false, fmt.Errorf("credentials: %w", err)

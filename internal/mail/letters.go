@@ -97,6 +97,9 @@ type (
 		Registered bool   // else there is nothing to sign in to yet
 	}
 
+	// A PasskeyAdded letter tells that a passkey signs in from now on.
+	PasskeyAdded struct{ Name string }
+
 	// An AdministratorsGone letter tells those above a school that it is without
 	// administrator.
 	AdministratorsGone struct {
@@ -116,6 +119,7 @@ func (EmailRecovery) template() string      { return "email_recovery" }
 func (EmailChanged) template() string       { return "email_changed" }
 func (PasswordReset) template() string      { return "password_reset" }
 func (PasswordChanged) template() string    { return "password_changed" }
+func (PasskeyAdded) template() string       { return "passkey_added" }
 func (AdministratorsGone) template() string { return "administrators_gone" }
 
 func (PersonalCodeCorrected) template() string { return "personal_code_corrected" }
@@ -165,7 +169,7 @@ type script struct {
 
 var contents = []Content{
 	Invitation{}, Attached{}, LoginCode{}, EmailChange{}, EmailConfirmation{}, EmailTaken{}, EmailRecovery{}, EmailChanged{},
-	PasswordReset{}, PasswordChanged{}, PersonalCodeCorrected{}, AdministratorsGone{},
+	PasswordReset{}, PasswordChanged{}, PasskeyAdded{}, PersonalCodeCorrected{}, AdministratorsGone{},
 }
 
 // written returns all letters by language and name. They are part of the

@@ -29,6 +29,7 @@ func TestEveryLetterIsWrittenInEveryLanguage(t *testing.T) {
 			"password":         PasswordChanged{},
 			"code corrected":   PersonalCodeCorrected{Code: "240683-*****", Registered: true},
 			"code corrected 2": PersonalCodeCorrected{Code: "240683-*****"},
+			"passkey":          PasskeyAdded{Name: "Telefons"},
 			"orphaned school":  AdministratorsGone{Place: "Rīgas 99. vidusskola", Link: link},
 			"login code":       LoginCode{Code: "048213", Until: monday.Add(10 * time.Minute)},
 		} {
@@ -62,6 +63,10 @@ func TestEveryLetterIsWrittenInEveryLanguage(t *testing.T) {
 				case EmailChange, EmailConfirmation, EmailRecovery, PasswordReset, AdministratorsGone:
 					if !strings.Contains(l.Text, "\n"+link+"\n") || !strings.Contains(l.HTML, `href="https://zurnals.example.lv/registrations/dG9rZW4?x=1&amp;y=2"`) {
 						t.Errorf("no link:\n%s\n%s", l.Text, l.HTML)
+					}
+				case PasskeyAdded:
+					if !strings.Contains(l.Text, c.Name) || !strings.Contains(l.HTML, c.Name) || strings.Contains(l.Text, "http") || strings.Contains(l.HTML, "href") {
+						t.Errorf("no name, or a link in a notice:\n%s", l.Text)
 					}
 				case EmailTaken, EmailChanged, PasswordChanged, PersonalCodeCorrected:
 					if strings.Contains(l.Text, "http") || strings.Contains(l.HTML, "href") {

@@ -86,6 +86,8 @@ func (w *Mailer) about(ctx context.Context, p person, to string, event identity.
 		return e.Email, language, mail.PasswordChanged{}, nil
 	case identity.PasswordReset:
 		return e.Email, language, mail.PasswordChanged{}, nil
+	case identity.PasskeyAdded:
+		return e.Email, language, mail.PasskeyAdded{Name: e.Name}, nil
 	}
 	return "", language, nil, fmt.Errorf("no letter follows from %s", event.EventType())
 }

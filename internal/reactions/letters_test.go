@@ -151,6 +151,10 @@ func TestLettersAboutThePassword(t *testing.T) {
 		mail.Letter{To: address, Subject: "The password of your Žurnāls account has been changed"},
 		mail.Letter{To: address, Subject: "The password of your Žurnāls account has been changed"})
 
+	p.account(identity.PasskeyAdded{Account: laura, Credential: domain.NewID[domain.CredentialID](), Name: "Telefons", Email: address, AddedAt: p.Now()})
+	p.runDue(e)
+	n = p.wants(n, mail.Letter{To: address, Subject: "A passkey has been added to your Žurnāls account", Text: "Telefons"})
+
 	// A link that is dead when its letter is to be sent is not sent.
 	p.account(identity.PasswordResetAsked{Account: laura, Reset: identity.PasswordResetID{UUID: uuid.New()}, Email: address, ExpiresAt: p.Now().Add(-time.Second)})
 	p.runDue(e)

@@ -39,6 +39,7 @@ var Mail = Reaction{
 		identity.PasswordChanged{}.EventType(),
 		identity.PasswordResetAsked{}.EventType(),
 		identity.PasswordReset{}.EventType(),
+		identity.PasskeyAdded{}.EventType(),
 		access.AdministratorsGone{}.EventType(),
 	},
 	React: func(e eventstore.Event) (jobs []river.InsertManyParams, err error) {
