@@ -3,10 +3,7 @@ package reactions_test
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,37 +53,6 @@ func TestANewReactionStartsAtTheHead(t *testing.T) {
 	}
 }
 
-// Every window is nacked once before its work and once after it, as if the
-// server had died there: the transaction must not depend on the acknowledgement.
-func TestANackNeverRepeatsNorHalvesAWindow(t *testing.T) {
-	w := newWorld(t)
-	c := w.config(notes())
-	var mu sync.Mutex
-	tries := make(map[string]int)
-	c.Batch = 7
-	c.Middleware = []message.HandlerMiddleware{func(h message.HandlerFunc) message.HandlerFunc {
-		return func(m *message.Message) ([]*message.Message, error) {
-			mu.Lock()
-			tries[m.UUID]++
-			try := tries[m.UUID]
-			mu.Unlock()
-			if try == 1 {
-				return nil, errors.New("died before")
-			}
-			out, err := h(m)
-			if try == 2 {
-				return nil, errors.New("died after")
-			}
-			return out, err
-		}
-	}}
-	e := w.open(c)
-	w.start(e)
-	w.happen("example.noted", 40)
-	w.drain(e)
-	w.wantOnce(1, 40)
-}
-
 // A server that ends between the commit of a window and its acknowledgement,
 // again and again, leaves one job per event.
 func TestAServerThatDiesBetweenCommitAndAckLeavesOneJobPerEvent(t *testing.T) {
@@ -117,52 +83,6 @@ func TestAServerThatDiesBetweenCommitAndAckLeavesOneJobPerEvent(t *testing.T) {
 	w.wantOnce(1, 23)
 }
 
-// The router cancels the contexts of messages when it closes. A window in hand
-// is committed nevertheless, and Run waits for it.
-func TestAWindowInHandIsCommittedWhenTheServerStops(t *testing.T) {
-	w := newWorld(t)
-	c := w.config(notes())
-	inHand := make(chan struct{}, 1)
-	c.Middleware = []message.HandlerMiddleware{func(h message.HandlerFunc) message.HandlerFunc {
-		return func(m *message.Message) ([]*message.Message, error) {
-			inHand <- struct{}{}
-			<-m.Context().Done()
-			return h(m)
-		}
-	}}
-	e := w.open(c)
-	w.happen("example.noted", 3)
-	stop := w.start(e)
-	<-inHand
-	stop()
-	w.wantOnce(1, 3)
-}
-
-// A window that takes longer than the AckDeadline is given up by watermill,
-// which then commits its own transaction and offers the window anew.
-func TestAWindowPastItsDeadlineIsDoneOnce(t *testing.T) {
-	w := newWorld(t)
-	c := w.config(notes())
-	c.Timeout = 100 * time.Millisecond
-	var slow atomic.Bool
-	slow.Store(true)
-	c.Middleware = []message.HandlerMiddleware{func(h message.HandlerFunc) message.HandlerFunc {
-		return func(m *message.Message) ([]*message.Message, error) {
-			if slow.Swap(false) {
-				<-m.Context().Done() // the AckDeadline
-			}
-			return h(m)
-		}
-	}}
-	e := w.open(c)
-	w.start(e)
-	w.happen("example.noted", 5)
-	w.drain(e)
-	w.happen("example.noted", 5)
-	w.drain(e)
-	w.wantOnce(1, 10)
-}
-
 func TestTwoServersShareTheWork(t *testing.T) {
 	w := newWorld(t)
 	c := w.config(notes())
@@ -177,20 +97,6 @@ func TestTwoServersShareTheWork(t *testing.T) {
 	w.happen("example.noted", 20)
 	w.drain(two)
 	w.wantOnce(1, 100)
-}
-
-// An append wakes the reactions: with an hour between two polls nothing else does.
-func TestAnAppendWakesTheReactions(t *testing.T) {
-	w := newWorld(t)
-	c := w.config(notes())
-	c.Poll = time.Hour
-	e := w.open(c)
-	w.start(e)
-	for n := range 20 {
-		w.happen("example.noted", 1)
-		w.drain(e)
-		w.wantOnce(1, int64(n+1))
-	}
 }
 
 func TestLosingTheDatabaseLosesNothing(t *testing.T) {
@@ -485,23 +391,5 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	if err := e.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
-	}
-}
-
-// Watermill's own transaction is committed after a nack: whoever used it would
-// do half the work, or do it twice.
-func TestWatermillsTransactionIsUsedNowhere(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasSuffix(file, "_test.go") && strings.Contains(string(source), "TxFromContext") {
-			t.Errorf("%s takes watermill's transaction", file)
-		}
 	}
 }

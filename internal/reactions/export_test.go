@@ -1,0 +1,6 @@
+package reactions
+
+// What tests look at from outside.
+const SelectWindow = selectWindow
+
+var UnmarshalWindow = windows{}.UnmarshalMessage
