@@ -46,12 +46,16 @@ func main() {
 	flag.IntVar(&s.grown, "grown", 1_000_000, "events of the log that has grown")
 	flag.StringVar(&s.peers, "peers", ".peers", "folder with the peers, see internal/bench/peers.sh; skipped when it is not there")
 	flag.StringVar(&s.report, "report", "", "file whose part between the marks of this program is written anew")
-	flag.Parse()
+	args, measure := os.Args[1:], run
+	if len(args) > 0 && args[0] == "directory" {
+		args, measure = args[1:], directory
+	}
+	_ = flag.CommandLine.Parse(args) // ends the program if it cannot
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
 	if s.only, err = regexp.Compile(only); err == nil {
-		err = run(ctx, s)
+		err = measure(ctx, s)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
