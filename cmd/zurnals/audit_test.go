@@ -138,13 +138,13 @@ func TestCheckpointsAreMailedToTheAuditors(t *testing.T) {
 		if c.down {
 			out.err = errors.New("away")
 		}
-		err := m.send(t.Context(), proof.Checkpoint{Size: 7, At: start.Add(c.after), Note: "zurnals log\n7\n\n— zurnals x\n"})
+		err := m.send(t.Context(), proof.Checkpoint{Size: 7, At: start.Add(c.after), Note: "zurnals log 2\n7\n\n— zurnals x\n"})
 		if len(out.letters) != c.want || (err != nil) != c.down {
 			t.Errorf("after %v: %d letters, %v", c.after, len(out.letters), err)
 		}
 	}
 	one, two := out.letters[0], out.letters[1]
-	if one.To != "a@audits.example" || two.To != "b@audits.example" || one.ID == two.ID || !strings.HasSuffix(one.Text, "\n\nzurnals log\n7\n\n— zurnals x\n") {
+	if one.To != "a@audits.example" || two.To != "b@audits.example" || one.ID == two.ID || !strings.HasSuffix(one.Text, "\n\nzurnals log 2\n7\n\n— zurnals x\n") {
 		t.Errorf("%+v", one)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // A Checkpoint says how the log was at a time. Note is how it is signed and
 // passed on, a text of this form (C2SP tlog-checkpoint, with one line more):
 //
-//	zurnals log
+//	zurnals log 2
 //	1712
 //	qINS1GRFhWHwdkUeqLEoP4yEMkTBBzxBkGwGQlVlVcs=
 //	2025-09-01T05:01:00Z
@@ -32,8 +32,12 @@ type Checkpoint struct {
 	Note string
 }
 
-// origin is the first line of every checkpoint.
-const origin = "zurnals log"
+// origin is the first line of every checkpoint. It changes with the leaves of
+// the tree: what is signed under another one is no checkpoint of this tree.
+const origin = "zurnals log 2"
+
+// former was the first line when a leaf was the hash of an event's columns alone.
+const former = "zurnals log"
 
 // keyName is the name in keys and signatures.
 const keyName = "zurnals"

@@ -80,7 +80,7 @@ func (s *Sealer) lastInFile() (Checkpoint, error) {
 	whole := string(end[:bytes.LastIndexByte(end, '\n')+1]) // a crash can leave half a line
 	notes := FindCheckpoints(whole)
 	switch {
-	case len(notes) == 0 && info.Size() > tail:
+	case len(notes) == 0 && info.Size() > tail && !strings.Contains(whole, "\n"+former+"\n"):
 		return Checkpoint{}, fmt.Errorf("%w: %s does not end in a checkpoint", ErrRewritten, s.cfg.File)
 	case len(notes) == 0:
 		return Checkpoint{}, nil // empty, or the first one cut short by a crash

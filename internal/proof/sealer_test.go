@@ -301,3 +301,21 @@ func TestTheApplicationCannotChangeTheProof(t *testing.T) {
 		}
 	}
 }
+
+// A server that was updated has a file of checkpoints over leaves of the former
+// form: they say nothing of this tree, and it goes on below them.
+func TestTheFileBeginsWithFormerCheckpoints(t *testing.T) {
+	for _, former := range []int{1, 100} { // more than is looked at of a file
+		w := newWorld(t, pgtest.New(t))
+		old := "\nzurnals log\n3\nqINS1GRFhWHwdkUeqLEoP4yEMkTBBzxBkGwGQlVlVcs=\n2025-08-01T05:01:00Z\n\n— zurnals 2c5d2a1fCw==\n"
+		w.must(os.WriteFile(w.file, []byte(strings.Repeat(old, former)), 0o644))
+		w.append(3)
+		w.sealer = w.open()
+		c := w.seal()
+		w.sealer = w.open()
+		if again, err := w.sealer.lastInFile(); err != nil || again != c || c.Size != 3 {
+			t.Errorf("%d before it: %+v, %v", former, again, err)
+		}
+		begins(t, w.verify())
+	}
+}

@@ -145,7 +145,7 @@ func TestCheckpointsAreFoundInText(t *testing.T) {
 	for name, text := range map[string]string{
 		"a file":            "\n" + one + "\n" + two + "\n" + three,
 		"one after another": one + two + three,
-		"mails":             "Labdien!\r\n\r\n" + strings.ReplaceAll(one, "\n", "\r\n") + "\r\n-- \r\n" + two + "zurnals log\n\nis how they begin\n" + strings.TrimSuffix(three, "\n"),
+		"mails":             "Labdien!\r\n\r\n" + strings.ReplaceAll(one, "\n", "\r\n") + "\r\n-- \r\n" + two + "zurnals log 2\n\nis how they begin\n" + strings.TrimSuffix(three, "\n"),
 		"cut short":         one + two[:len(origin)+5] + "\n" + two + two[:40] + "\n" + three,
 	} {
 		got := FindCheckpoints(text)
@@ -171,9 +171,9 @@ func TestKeysAndCheckpointsThatAreNone(t *testing.T) {
 		t.Error(err)
 	}
 	for _, s := range []string{
-		"", "zurnals log\n1\n", "zurnals log\n0\n" + h.sealed[0].leaf().String() + "\n2025-09-01T05:00:00Z\n",
-		"zurnals log\n+1\n" + h.sealed[0].leaf().String() + "\n2025-09-01T05:00:00Z\n",
-		"zurnals log\n1\nAAAA\n2025-09-01T05:00:00Z\n", "zurnals log\n1\n" + h.sealed[0].leaf().String() + "\nMonday\n",
+		"", "zurnals log 2\n1\n", "zurnals log 2\n0\n" + h.sealed[0].leaf().String() + "\n2025-09-01T05:00:00Z\n",
+		"zurnals log 2\n+1\n" + h.sealed[0].leaf().String() + "\n2025-09-01T05:00:00Z\n",
+		"zurnals log 2\n1\nAAAA\n2025-09-01T05:00:00Z\n", "zurnals log 2\n1\n" + h.sealed[0].leaf().String() + "\nMonday\n",
 		"other log\n1\n" + h.sealed[0].leaf().String() + "\n2025-09-01T05:00:00Z\n",
 	} {
 		if _, err := parseCheckpoint(s); err == nil {

@@ -277,8 +277,8 @@ func FuzzProof(f *testing.F) {
 func FuzzCheckpoint(f *testing.F) {
 	h := newHouse(f, 5)
 	f.Add(h.checkpoint(f, 5).Note + "\n" + h.checkpoint(f, 4).Note)
-	f.Add("zurnals log\nzurnals log\n\n\n— \n— x")
-	f.Add("zurnals log\n\n— a")
+	f.Add("zurnals log 2\nzurnals log 2\n\n\n— \n— x")
+	f.Add("zurnals log 2\n\n— a")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, n := range FindCheckpoints(text) {
 			if c, err := OpenCheckpoint(n, h.key); err == nil && c.Size != 5 && c.Size != 4 {
