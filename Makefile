@@ -69,10 +69,11 @@ trace: setup
 	ZURNALS_TRACE=$(CURDIR)/trace.tsv $(WITH_PG) $(GO) test -count=1 ./...
 	@$(GO) run ./internal/trace/report trace.tsv
 
-## bench: the benchmarks, on a server with fsync; those of appends into docs/benchmarks.md
+## bench: the benchmarks, on a server with fsync; appends and the staff directory into docs/benchmarks.md
 bench: setup
 	internal/bench/peers.sh
 	$(GO) run ./internal/bench -report docs/benchmarks.md
+	$(GO) run ./internal/bench directory -rounds 5 -report docs/benchmarks.md
 	$(WITH_PG) -durable $(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean:

@@ -69,7 +69,7 @@ var (
 
 // What one append takes: so many rows, or fewer of those with many roles.
 const (
-	chunkRows   = 200
+	chunkRows = 200
 	rowEvents = eventstore.MaxEvents * 9 / 10
 )
 
