@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"zurnals/domain"
+	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
 	"zurnals/projections"
 	"zurnals/projections/projectiontest"
@@ -136,5 +138,36 @@ func BenchmarkVisible(b *testing.B) {
 		if err := e.WaitFor(b.Context(), at, "staff"); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkReadYourWrite appends an event and reads it back, on the primary and
+// on a streaming replica on the same machine.
+func BenchmarkReadYourWrite(b *testing.B) {
+	db, standby := pgtest.NewReplicated(b)
+	j := newJournal(b, db)
+	for name, replica := range map[string]*pgxpool.Pool{"primary": nil, "replica": standby.Pool(embedpg.App, 8)} {
+		b.Run(name, func(b *testing.B) {
+			o := options
+			o.Replica = replica
+			e, err := projections.Open(db.App, j.log(), o, marks, staff)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan struct{})
+			go func() { defer close(done); e.Run(ctx) }()
+			defer func() { cancel(); <-done }()
+			caughtUp(b, e, 0)
+			if replica != nil {
+				until(b, "the replica answers", func() bool { s, _ := e.Replica(); return s.Problem == "" })
+			}
+			for n := 0; b.Loop(); n++ {
+				at := j.add(b, somebody(n))
+				if _, there, err := whoAnswers(projections.WithMinPosition(ctx, at), e); err != nil || there != (replica != nil) {
+					b.Fatalf("from the replica %t, %v", there, err)
+				}
+			}
+		})
 	}
 }
