@@ -119,9 +119,14 @@ const (
 
 func checkDisk(dir string) (warning string, err error) {
 	free, size, err := metrics.Disk(dir)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
+	}
+	return judgeDisk(dir, free, size)
+}
+
+func judgeDisk(dir string, free, size uint64) (warning string, err error) {
+	switch {
 	case free < diskGone:
 		return "", fmt.Errorf("%s: %d MB of %d GB are free", dir, free>>20, size>>30)
 	case free < diskLow:

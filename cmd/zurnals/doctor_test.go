@@ -5,11 +5,17 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
@@ -147,6 +153,114 @@ func TestTheDoctorNamesWhatIsWrong(t *testing.T) {
 	i.unwell("the program owns the log")
 	i.flags = append(i.flags, "-public-url", "http://zurnals.example.lv")
 	i.unwell("nobody can sign in")
+}
+
+// Each thing that can be wrong with a database is told in one line, and no more
+// when it is put right.
+func TestTheDoctorNamesEachFaultOfADatabase(t *testing.T) {
+	t.Setenv("ZURNALS_MASTER_KEY", "")
+	i := newInstallation(t, pgtest.New(t))
+	i.does("migrate")
+	for _, name := range []string{"Aizputes novads", "Ādažu novads", "Ķekavas novads"} {
+		i.does("municipality", "add", "-name", name)
+	}
+	staff := ` WHERE schema LIKE 'rm_staff%'`
+	for _, c := range []struct{ do, undo, want string }{
+		{`UPDATE es.layout SET next_position = 1000`, `UPDATE es.layout SET next_position = (SELECT max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint) FROM pg_inherits p JOIN pg_class c ON c.oid = p.inhrelid WHERE p.inhparent = 'es.event'::regclass)`, "warn  partitions    the log has partitions for 996 more events only"},
+		{`UPDATE es.event SET recorded_at = recorded_at - interval '1 day' WHERE position = 2`, `UPDATE es.event SET recorded_at = recorded_at + interval '1 day' WHERE position = 2`, "FAIL  log           between the positions 1 and 3 times go back: somebody tampered"},
+		{`UPDATE es.mark SET recorded_at = recorded_at + interval '1 day'`, `UPDATE es.mark SET recorded_at = recorded_at - interval '1 day'`, "warn  clock         the last event was recorded 2"},
+		{`INSERT INTO web.dev_clock (ahead_us) VALUES (3600000000)`, `DELETE FROM web.dev_clock`, "it was moved by 1h0m0s with --dev or by a demo"},
+		{`INSERT INTO proof.checkpoint (size, at, note) VALUES (100, now(), '')`, `DELETE FROM proof.checkpoint`, "FAIL  proof         100 positions were signed, but the log has 3: events were taken out"},
+		{`INSERT INTO jobs.river_job (kind, args, max_attempts, state, finalized_at) VALUES ('mail', '{}', 1, 'discarded', now())`, `DELETE FROM jobs.river_job`, "FAIL  put aside     0 events of reactions, 1 job given up: see `zurnals reactions parked`"},
+		{`UPDATE projection.checkpoint SET paused_at = now()` + staff, `UPDATE projection.checkpoint SET paused_at = NULL`, "warn  read models   staff is paused"},
+		{`UPDATE projection.checkpoint SET problem = 'thing.happened is not known'` + staff, `UPDATE projection.checkpoint SET problem = NULL`, "FAIL  read models   staff has stopped: thing.happened is not known"},
+		{`UPDATE projection.checkpoint SET schema = 'x_' || schema` + staff, `UPDATE projection.checkpoint SET schema = substr(schema, 3) WHERE schema LIKE 'x_%'`, "has no tables yet, `zurnals migrate` builds them"},
+		{`GRANT USAGE ON SCHEMA es TO PUBLIC`, `REVOKE USAGE ON SCHEMA es FROM PUBLIC`, "FAIL  roles         "},
+		{`GRANT USAGE ON SCHEMA web TO zurnals_analyst`, `REVOKE USAGE ON SCHEMA web FROM zurnals_analyst`, "FAIL  roles         the analyst reaches more than the analytics"},
+		{`REVOKE SELECT ON es.event FROM zurnals_app`, `GRANT SELECT ON es.event TO zurnals_app`, "FAIL  roles         the program may not read the log"},
+		{`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`, `DELETE FROM goose_db_version WHERE version_id = 99999`, "warn  migrations    the database is at 99999, this program knows "},
+	} {
+		i.secretly(c.do)
+		out, err := i.run("doctor")
+		if !strings.Contains(out, c.want) || strings.HasPrefix(c.want, "FAIL") && !errors.Is(err, errUnwell) {
+			t.Errorf("%s: %v\n%s\nwant: %s", c.do, err, out, c.want)
+		}
+		i.secretly(c.undo)
+		if out, _ := i.run("doctor"); strings.Contains(out, c.want) {
+			t.Errorf("%s: it is told still\n%s", c.undo, out)
+		}
+	}
+	i.flags = append(i.flags, "-migrate-url", "postgres://nobody@127.0.0.1:1/nothing")
+	i.unwell("FAIL  database      as the owner: ")
+}
+
+// What is told of the machine, and of the server that runs on it.
+func TestTheDoctorNamesEachFaultOfAMachine(t *testing.T) {
+	t.Setenv("ZURNALS_MASTER_KEY", "")
+	i := newInstallation(t, pgtest.New(t))
+	i.does("migrate")
+	tells := func(want string) {
+		t.Helper()
+		if out, _ := i.run("doctor"); !strings.Contains(out, want) {
+			t.Errorf("%s\nwant: %s", out, want)
+		}
+	}
+	write := func(name string, v any) {
+		t.Helper()
+		text, err := json.Marshal(v)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(i.dir, name), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer := `{"ready":false,"not_ready":{"database":"the log cannot be reached"}}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+	defer server.Close()
+	tells("ok    server        none is running on this data directory")
+	run := runFile{PID: os.Getpid(), URL: "http://127.0.0.1:8080", Private: server.URL, Started: time.Now()}
+	write("run.json", run)
+	i.unwell("FAIL  server        is not ready: database: the log cannot be reached")
+	answer = `{"ready":true}`
+	tells("ok    server        process ")
+	answer = `<html>`
+	i.unwell("FAIL  server        " + server.URL + "/readyz: ")
+	run.Private = "http://127.0.0.1:1"
+	write("run.json", run)
+	i.unwell("does not answer at http://127.0.0.1:1")
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	run.PID = gone.Process.Pid
+	write("run.json", run)
+	tells("warn  server        run.json names process ")
+	write("run.json", "no object")
+	i.unwell("FAIL  server        run.json: ")
+
+	i.flags = append(i.flags, "-private-addr", "0.0.0.0:8081")
+	tells("warn  settings      -private-addr is 0.0.0.0:8081: whoever reaches it sees health, metrics and profiles")
+	i.flags = append(i.flags, "-smtp", "")
+	tells("warn  settings      -smtp is not set")
+
+	// The embedded database, made by a PostgreSQL that is not there.
+	i.flags = []string{"-data-dir", i.dir, "-dev"}
+	if err := os.Mkdir(filepath.Join(i.dir, "postgres"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(i.dir, "postgres", "PG_VERSION"), []byte("9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i.unwell("FAIL  binaries      the data directory was made by PostgreSQL 9, but there is only PostgreSQL ")
+	i.unwell("FAIL  data files    " + filepath.Join(i.dir, "postgres") + " has mode 0755: others can read it")
+
+	for free, want := range map[uint64]string{diskGone - 1: "gone", diskGone: "low", diskLow - 1: "low", diskLow: ""} {
+		warning, err := judgeDisk("/data", free, 10*diskLow)
+		if (err != nil) != (want == "gone") || (warning != "") != (want == "low") {
+			t.Errorf("%d bytes are free: %q, %v; want %q", free, warning, err, want)
+		}
+	}
 }
 
 func TestTheDoctorChangesNothing(t *testing.T) {
