@@ -3,13 +3,17 @@ package httpapi
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/xuri/excelize/v2"
 
+	"zurnals/eventstore"
 	"zurnals/internal/trace"
 )
 
@@ -119,6 +123,53 @@ func TestManyUsersComeInChunks(t *testing.T) {
 	}
 }
 
+// A heldLog waits before it takes the third part of a file.
+type heldLog struct {
+	eventstore.Log
+	parts           atomic.Int32
+	reached, goesOn chan struct{}
+}
+
+func (l *heldLog) Append(ctx context.Context, r eventstore.Request) (eventstore.Result, error) {
+	if len(r.Subjects) > 0 && l.parts.Add(1) == 3 {
+		close(l.reached)
+		<-l.goesOn
+	}
+	return l.Log.Append(ctx, r)
+}
+
+// How far a file is can be seen while it is being loaded.
+func TestTheProgressOfALoading(t *testing.T) {
+	s := newStaffStory(t)
+	rows := make([][4]string, 1_000)
+	for i := range rows {
+		rows[i] = [4]string{"Vārds", "Uzvārds", fmt.Sprintf("33%09d", i), fmt.Sprintf("u%d@skola.example", i)}
+	}
+	file := filled(s.filledIn(rows...))
+	held := &heldLog{Log: s.log, reached: make(chan struct{}), goesOn: make(chan struct{})}
+	s.commands.Log = held
+	loaded := make(chan answer, 1)
+	go func() { loaded <- s.send(step{as: "admin", ask: "POST /schools/{school}/user-imports", form: file}, 0) }()
+	<-held.reached
+	s.tell(step{as: "admin", ask: "GET /schools/{school}/user-imports", status: 200, has: []string{`"rows":1000`, `"rows_done":400`, `"invited":400`}})
+	var list struct{ Items []struct{ ID string } }
+	s.must(json.Unmarshal(s.tell(step{as: "town", ask: "GET /schools/{school}/user-imports", status: 200}).Body.Bytes(), &list))
+	s.names["import"] = list.Items[0].ID
+	s.tell(
+		step{as: "admin", ask: "GET /schools/{school}/user-imports/{import}", status: 200, has: []string{`"state":"running"`, `"rows_done":400`}},
+		step{as: "teacher", ask: "GET /schools/{school}/user-imports", status: 403, code: "access.forbidden"},
+		step{as: "stranger", ask: "GET /schools/{school}/user-imports", status: 404, code: "access.not_found"},
+	)
+	close(held.goesOn)
+	if a := <-loaded; a.Code != 201 {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	s.tell(
+		step{as: "admin", ask: "GET /schools/{school}/user-imports/{import}", status: 200, has: []string{`"state":"completed"`, `"invited":1000`}},
+		step{as: "admin", ask: "GET /schools/{school}/user-imports", status: 200, has: []string{`"rows_done":1000`}},
+	)
+}
+
 // What a spreadsheet can do wrong, each told by a code; nothing of it happens.
 func TestSpreadsheetsThatAreRefused(t *testing.T) {
 	trace.Covers(t, "EMU-004", "EMU-013")
@@ -158,6 +209,13 @@ func TestSpreadsheetsThatAreRefused(t *testing.T) {
 	}{
 		{"formula", edit(func(x *excelize.File) { s.must(x.SetCellFormula("Lietotāji", "A2", "1+1")) }), 422, "user_import.rows", []string{"row 2, Vārds *: sheet.formula"}},
 		{"formula as text", edit(func(x *excelize.File) { s.must(x.SetCellStr("Lietotāji", "B2", `=HYPERLINK("http://evil.example")`)) }), 422, "user_import.rows", []string{"row 2, Uzvārds *: sheet.formula_text"}},
+		{"date", edit(func(x *excelize.File) {
+			s.must(x.SetCellValue("Lietotāji", "C2", time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)))
+		}), 422, "user_import.rows", []string{"row 2, Personas kods *: sheet.date"}},
+		{"merged cells", edit(func(x *excelize.File) { s.must(x.MergeCell("Lietotāji", "A2", "B2")) }), 422, "user_import.rows",
+			[]string{"row 2, Vārds *: sheet.merged", "row 2, Uzvārds *: sheet.merged"}},
+		{"text from right to left", edit(func(x *excelize.File) { s.must(x.SetCellStr("Lietotāji", "A2", "An\u202ena")) }), 422, "user_import.rows", []string{"row 2, Vārds *: text.characters"}},
+		{"nothing of width", edit(func(x *excelize.File) { s.must(x.SetCellStr("Lietotāji", "D2", "a\u200bb@skola.example")) }), 422, "user_import.rows", []string{"row 2, E-pasta adrese *: identity.email"}},
 		{"code as number", edit(func(x *excelize.File) { s.must(x.SetCellInt("Lietotāji", "C2", 33000000001)) }), 422, "user_import.rows", []string{"row 2, Personas kods *: sheet.number"}},
 		{"nothing in a cell", edit(func(x *excelize.File) { s.must(x.SetCellStr("Lietotāji", "C2", "")) }), 422, "user_import.rows", []string{"row 2, Personas kods *: identity.personal_code_missing"}},
 		{"header in an address", edit(func(x *excelize.File) { s.must(x.SetCellStr("Lietotāji", "D2", "a@b.lv\r\nBcc: x@y.lv")) }), 422, "user_import.rows", []string{"row 2, E-pasta adrese *: identity.email"}},
@@ -170,6 +228,9 @@ func TestSpreadsheetsThatAreRefused(t *testing.T) {
 		{"nobody", filled(s.filledIn()), 422, "sheet.empty", nil},
 		{"CSV under its name", filled([]byte("Vārds;Uzvārds\n")), 422, "sheet.not_xlsx", nil},
 		{"old Excel", filled([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and so on")), 422, "sheet.old_excel", nil},
+		{"password", filled(protected(s, good)), 422, "sheet.encrypted", nil},
+		{"100,000 rows", filled(manyRows(s, 100_000)), 413, "sheet.too_many_rows", nil},
+		{"5,001 rows", filled(manyRows(s, 5_001)), 413, "sheet.too_many_rows", nil},
 		{"zip bomb", filled(bomb.Bytes()), 413, "sheet.too_large", nil},
 		{"6 MiB", filled(make([]byte, 6<<20)), 413, "http.too_large", nil},
 		{"no file", without("file"), 422, "http.invalid", []string{"file"}},
@@ -183,5 +244,34 @@ func TestSpreadsheetsThatAreRefused(t *testing.T) {
 			form: edit(func(x *excelize.File) { s.must(x.SetCellBool("Lietotāji", "A2", true)) })},
 		step{name: "not a form", as: "admin", ask: "POST /schools/{school}/user-imports", body: `{}`, status: 415, code: "http.media_type"},
 		step{name: "as it should be", as: "admin", ask: "POST /schools/{school}/user-imports", form: filled(good), status: 201, events: invited(1)},
+		step{name: "letters in parts become whole", as: "admin", ask: "POST /schools/{school}/user-imports", status: 201, events: invited(1),
+			form: edit(func(x *excelize.File) {
+				s.must(x.SetSheetRow("Lietotāji", "A2", &[]any{"Li\u0304ga", "Liepin\u0327a", "33000000002", "liga@skola.example"}))
+			})},
+		step{as: "admin", ask: "GET /schools/{school}/users?q=liepina", status: 200, has: []string{"L\u012bga", "Liepi\u0146a"}},
 	)
+}
+
+// protected is a file behind a password.
+func protected(s *story, file []byte) []byte {
+	secret, err := excelize.Encrypt(file, &excelize.Options{Password: "noslēpums"})
+	s.must(err)
+	return secret
+}
+
+// manyRows is a file with n users.
+func manyRows(s *story, n int) []byte {
+	f := excelize.NewFile()
+	defer func() { s.must(f.Close()) }()
+	rows, err := f.NewStreamWriter(f.GetSheetName(0))
+	s.must(err)
+	s.must(rows.SetRow("A1", []any{"Vārds", "Uzvārds", "Personas kods", "E-pasta adrese"}))
+	for i := range n {
+		s.must(rows.SetRow(fmt.Sprintf("A%d", i+2), []any{"A", "B", "1", "c"}))
+	}
+	s.must(rows.Flush())
+	var out bytes.Buffer
+	_, err = f.WriteTo(&out)
+	s.must(err)
+	return out.Bytes()
 }
