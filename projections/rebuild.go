@@ -198,6 +198,11 @@ func (e *Engine) build(ctx context.Context, r *runner) error {
 	if err := e.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM projection.checkpoint WHERE schema = $1)", r.schema).Scan(&there); there || err != nil {
 		return err
 	}
+	// Tables without a checkpoint are what a restore of a backup left behind that
+	// was broken off.
+	if err := drop(ctx, e.pool, r.schema); err != nil {
+		return err
+	}
 	// A new version has no tables to be compared with.
 	err = e.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM projection.checkpoint WHERE schema ~ $1)", fmt.Sprintf("^rm_%s_v[0-9]+$", r.d.name)).Scan(&b.refolds)
 	if err != nil {

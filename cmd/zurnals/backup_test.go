@@ -282,6 +282,31 @@ func TestReadModelsAreRestoredToo(t *testing.T) {
 		t.Errorf("the read model shows %q", got)
 	}
 
+	// A restore that was broken off while it put them in place.
+	half := site(t)
+	key, err := os.ReadFile(filepath.Join(old, "master.key"))
+	must(err)
+	must(os.WriteFile(filepath.Join(half, "master.key"), key, 0o600))
+	must(os.WriteFile(filepath.Join(half, "erased.ledger"), []byte("2025-09-01T05:00:00Z "+id.String()+"\n"), 0o600))
+	var cfg Config
+	_, err = parse(&cfg, cfg.flags("test"), []string{"-data-dir", half})
+	must(err)
+	database := &app{cfg: cfg, logger: newLogger(os.Stderr), stopLog: func() {}}
+	must(database.findDatabase(ctx))
+	must(fillEmpty(ctx, database.owner, filepath.Join(saved, dumpFile)))
+	if err := restoreModels(ctx, database.owner, database.dsn, filepath.Join(saved, "no.dump"), made.Models); err == nil {
+		t.Error("read models were restored from nothing")
+	}
+	database.close()
+	c := opened(t, half)
+	t.Cleanup(c.close)
+	head, err = c.log.Head(ctx)
+	must(err)
+	must(c.readUp(ctx, head))
+	if got := people(c); !slices.Equal(got, []string{"oskars.berzins@rsp.lv Vārds"}) {
+		t.Errorf("the read model shows %q", got)
+	}
+
 	must(os.Remove(filepath.Join(saved, modelsFile)))
 	if got := people(restored()); !slices.Equal(got, []string{"oskars.berzins@rsp.lv Vārds"}) {
 		t.Errorf("the read model shows %q", got)
