@@ -188,7 +188,8 @@ func (c *Collector) ask(ctx context.Context, tell func(gauge, float64, ...string
 	age(reactionSeconds, reactions)
 	one(prepared, `SELECT (l.next_position - 1 - h.position)::float8 FROM es.layout l, es.head h`)
 	one(sealed, `SELECT coalesce(max(size), 0)::float8 FROM proof.checkpoint`)
-	one(sealedAge, `SELECT coalesce(greatest(extract(epoch FROM $1::timestamptz - max(at)), 0), 0)::float8 FROM proof.checkpoint`, c.Now())
+	one(sealedAge, `SELECT coalesce(greatest(extract(epoch FROM $1::timestamptz -
+		(SELECT c.at FROM proof.checkpoint c ORDER BY c.size DESC LIMIT 1)), 0), 0)::float8`, c.Now())
 	one(unsealedAge, `SELECT coalesce(greatest(extract(epoch FROM $1::timestamptz - (SELECT e.recorded_at FROM es.event e
 		WHERE e.position = (SELECT coalesce(max(c.size), 0) + 1 FROM proof.checkpoint c))), 0), 0)::float8`, c.Now())
 	one(undelivered, `SELECT count(*)::float8 FROM reaction.undelivered`)
