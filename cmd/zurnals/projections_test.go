@@ -250,7 +250,8 @@ func TestRebuildsWhileTheSchoolWorks(t *testing.T) {
 	t.Logf("%.0f events/s, queries blocked for %v at most", rate, blocked)
 }
 
-// A rebuild is killed with -9 at several moments. The server goes on with the
+// A rebuild is killed with -9 at three moments: it has begun, has filled the new
+// tables, waits to swap them in. The server goes on with the
 // tables that it has, and the next rebuild is as if nothing had been.
 func TestRebuildIsKilled(t *testing.T) {
 	i := newInstallation(t, pgtest.New(t))
@@ -277,23 +278,30 @@ func TestRebuildIsKilled(t *testing.T) {
 	}
 	ready()
 	stop := s.works(100)
-	for n, pause := range []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond} {
+	for n, moment := range []struct{ name, sql string }{
+		{"it has begun", "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = hashtext('zurnals projection')::oid AND objid = hashtext('attendance')::oid)"},
+		{"the new tables are filled", "SELECT EXISTS (SELECT FROM projection.checkpoint WHERE schema = 'rm_attendance_v1_new')"},
+		{"it waits to swap", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'rm_attendance_v1.gate'::regclass)"},
+	} {
+		// Somebody reads all the time, so that the swap has to wait.
+		reader, err := s.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := reader.Exec(t.Context(), "LOCK TABLE rm_attendance_v1.gate IN ACCESS SHARE MODE"); err != nil {
+			t.Fatal(err)
+		}
 		rebuild := i.beside().starts("projections", "rebuild", "attendance")
-		eventually(t, "it rebuilds", func() bool {
-			var busy bool
-			err := s.pool.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND classid = hashtext('zurnals projection')::oid)").Scan(&busy)
-			if err != nil {
+		eventually(t, moment.name, func() (now bool) {
+			if err := s.pool.QueryRow(t.Context(), moment.sql).Scan(&now); err != nil {
 				t.Fatal(err)
 			}
-			select {
-			case <-rebuild.ended:
-				return true
-			default:
-				return busy
-			}
+			return now
 		})
-		time.Sleep(pause)
 		rebuild.kill()
+		if err := reader.Rollback(t.Context()); err != nil {
+			t.Error(err)
+		}
 		at := s.day(n)
 		eventually(t, "the old tables follow", func() bool { return s.all(at) })
 		ready()
