@@ -2,12 +2,12 @@ package commands
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"zurnals/domain"
-	"zurnals/domain/identity"
 )
 
 // A device from which somebody has signed in is known by a token, made like
@@ -50,18 +50,18 @@ func (l *Links) device(token string) (domain.AccountID, uuid.UUID, bool) {
 
 // toSignIn returns what is needed to compare a password. It reads the stream
 // itself and opens nothing, so that it asks as much of an account that is there
-// as of one that is not; the address in it stays sealed.
-func (c *Commands) toSignIn(ctx context.Context, id domain.AccountID) (account identity.Account, err error) {
-	stream := identity.Accounts.Stream(id)
+// as of one that is not; what is sealed in it stays sealed.
+func toSignIn[S, C any, E domain.Event](ctx context.Context, c *Commands, d domain.Decider[S, C, E], id fmt.Stringer) (state S, err error) {
+	stream := d.Stream(id)
 	stored, err := c.Log.ReadStreams(ctx, stream)
 	if err != nil {
-		return account, refusal(err)
+		return state, refusal(err)
 	}
 	history := make([]domain.Event, len(stored[stream]))
 	for i, e := range stored[stream] {
 		if history[i], err = c.Catalogue.Decode(e.Type, e.Schema, e.Data); err != nil {
-			return account, err
+			return state, err
 		}
 	}
-	return fold(identity.Accounts, stream, history)
+	return fold(d, stream, history)
 }

@@ -209,7 +209,7 @@ func (c *Commands) SignInLearner(ctx context.Context, by access.Actor, cmd SignI
 	if err != nil {
 		return domain.LearnerID{}, err
 	}
-	account, err := c.learner(ctx, id)
+	account, err := toSignIn(ctx, c, learner.Accounts, id)
 	if err != nil {
 		return domain.LearnerID{}, err
 	}

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"strings"
@@ -146,9 +147,15 @@ func (c *Commands) Reauthenticate(ctx context.Context, by access.Actor, password
 // resetTries at one address: more are answered alike and come to nothing.
 var resetTries = Limit{Tries: identity.ResetsMax, Wait: identity.ResetsWithin, MaxWait: identity.ResetsWithin, Reset: identity.ResetsWithin}
 
-// decoy is nobody. The key of an account is read for the letter; where there is
-// no account, this one is read in its place.
-var decoy = uuid.MustParse("00000000-0000-7000-8000-00000000dec0")
+// decoys are nobody: 256 of them, made when first needed. The key of an account
+// is read for the letter; where there is no account, that of a decoy is read in
+// its place. Keys stay in memory for some seconds: with one decoy for all, who
+// asks for many addresses would see it in memory, and that of an account not.
+func decoyOf(email string) uuid.UUID {
+	decoy := uuid.MustParse("00000000-0000-7000-8000-00000000de00")
+	decoy[15] = sha256.Sum256([]byte(strings.ToLower(email)))[0]
+	return decoy
+}
 
 // AskPasswordReset mails a link to choose another password by, if the address
 // is of an account that is in use. Whether it is nobody is told: the answer is
@@ -182,7 +189,7 @@ func (c *Commands) AskPasswordReset(ctx context.Context, by access.Actor, cmd As
 			return err
 		}
 		if account.IsZero() {
-			if _, err := c.Keys.EnsureKeys(ctx, decoy); err != nil {
+			if _, err := c.Keys.EnsureKeys(ctx, decoyOf(email)); err != nil {
 				return err
 			}
 		}

@@ -137,7 +137,7 @@ func (c *Commands) SignIn(ctx context.Context, by access.Actor, cmd SignIn, open
 	if err != nil {
 		return SignedIn{}, err
 	}
-	account, err := c.toSignIn(ctx, id)
+	account, err := toSignIn(ctx, c, identity.Accounts, id)
 	if err != nil {
 		return SignedIn{}, err
 	}

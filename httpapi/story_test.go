@@ -44,6 +44,7 @@ type story struct {
 	pool     *pgxpool.Pool // as the application
 	clock    *clock.Clock
 	log      *eventstore.Postgres
+	master   *eventstore.Master
 	keys     *eventstore.PostgresKeys
 	commands *commands.Commands
 	engine   *projections.Engine
@@ -66,9 +67,9 @@ func newStory(t *testing.T, views ...projections.Any) *story {
 func newStoryOn(t *testing.T, pool, replica *pgxpool.Pool, views ...projections.Any) *story {
 	t.Helper()
 	ctx := t.Context()
-	s := &story{t: t, pool: pool, clock: clock.Stopped(monday), output: new(locked), names: map[string]string{}, tokens: map[string]string{}}
+	s := &story{t: t, master: eventstore.NewMaster(), pool: pool, clock: clock.Stopped(monday), output: new(locked), names: map[string]string{}, tokens: map[string]string{}}
 	var err error
-	s.keys, err = eventstore.OpenKeys(ctx, pool, s.clock.Now, eventstore.NewMaster())
+	s.keys, err = eventstore.OpenKeys(ctx, pool, s.clock.Now, s.master)
 	s.must(err)
 	s.log, err = eventstore.Open(ctx, pool, s.clock.Now, s.keys)
 	s.must(err)
