@@ -44,7 +44,8 @@ type Options struct {
 	Parked  int              // streams that a projection parks before it stops: 100
 	Now     func() time.Time // the clock, for durations and for how long retired tables are kept; none: the log's
 	Logger  *slog.Logger
-	Partial bool // views that read projections that are not there are left out: for tests of one
+	Hung    time.Duration // how long a process may hang within a transaction that others wait for: 10 s
+	Partial bool          // views that read projections that are not there are left out: for tests of one
 
 	// Replica is a streaming standby of the database, which answers queries. None: the pool does.
 	Replica  *pgxpool.Pool
@@ -77,6 +78,7 @@ func Open(pool *pgxpool.Pool, log Log, options Options, projections ...Any) (*En
 	options.Rows = cmp.Or(options.Rows, 2_000_000)
 	options.Readers = cmp.Or(options.Readers, runtime.GOMAXPROCS(0))
 	options.Parked = cmp.Or(options.Parked, 100)
+	options.Hung = cmp.Or(options.Hung, 10*time.Second)
 	options.Patience = cmp.Or(options.Patience, 2*time.Second)
 	options.Still = cmp.Or(options.Still, 10*time.Second)
 	options.Logger = cmp.Or(options.Logger, slog.Default())

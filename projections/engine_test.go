@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -130,6 +132,44 @@ func TestTwoNodesShareTheWork(t *testing.T) {
 	})
 	caughtUp(t, first, j.add(t, story(100)...))
 	same(t, pool, j)
+}
+
+// A node hangs in the middle of a page and holds the checkpoint. The database
+// ends its transaction, so that others can take the tables over; when it wakes
+// up, it begins the page anew.
+func TestAHungNodeHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	j := newJournal(t, db)
+	hangs, wake := make(chan struct{}), make(chan struct{})
+	var passes atomic.Int64
+	hanging := marks
+	hanging.On = append([]projections.Handler[markTables]{projections.On(func(t *markTables, e marked, m projections.Meta) {
+		// The first pass of a page is a rehearsal, the second has the checkpoint.
+		if e.Points == cursed && passes.Add(1) == 2 {
+			close(hangs)
+			<-wake
+		}
+		t.put(markKey{e.Lesson, e.Student}, mark{e.Register, e.Status, e.Points, false, m.RecordedAt})
+	})}, hanging.On[1:]...)
+	o := options
+	o.Hung = 100 * time.Millisecond
+	e := open(t, db, j, o, hanging, staff)
+	caughtUp(t, e, j.add(t, story(50)...))
+	last := j.addTo(t, "test-a", one(1, cursed))
+	<-hangs
+	// Waits as long as the other is believed to be about to go on.
+	if _, err := db.Owner.Exec(t.Context(), "SET lock_timeout = '15s'; UPDATE projection.checkpoint SET epoch = nextval('projection.epoch') WHERE schema = 'rm_marks_v1'"); err != nil {
+		t.Errorf("it holds others up: %v", err)
+	}
+	close(wake)
+	caughtUp(t, e, last)
+	if got := lessons(t, e); got != "1" {
+		t.Errorf("lessons: %s", got)
+	}
+	if report, err := e.Rebuild(t.Context(), "marks"); err != nil || !report.Compared || len(report.Different) > 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
 }
 
 // A rebuild after an erasure, when the name can no longer be read, makes the

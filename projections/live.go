@@ -34,6 +34,7 @@ type live struct {
 	tables   folder
 	parked   map[string]bool // streams that are put aside
 	most     int             // of them
+	hung     time.Duration   // see Options
 	now      func() time.Time
 	logger   *slog.Logger
 }
@@ -45,7 +46,7 @@ func (r *runner) takeOver(ctx context.Context, db interface {
 }, schema string, evenPaused bool) (*live, error) {
 	e := r.engine
 	l := &live{pool: e.pool, schema: schema, tables: r.p.folder(schema, false), parked: make(map[string]bool),
-		most: e.options.Parked, now: e.options.Now, logger: e.options.Logger}
+		most: e.options.Parked, hung: e.options.Hung, now: e.options.Now, logger: e.options.Logger}
 	// What another version had retired is needed again if this one runs it.
 	err := db.QueryRow(ctx, `
 UPDATE projection.checkpoint SET epoch = nextval('projection.epoch'), holder = $3, problem = NULL, retired_at = CASE WHEN schema <> $2 THEN retired_at END
@@ -78,11 +79,18 @@ func (l *live) transact(ctx context.Context, events []Event, upto int64, more ..
 	}
 	defer conn.Release() // which closes it if the transaction is still open
 	pg := conn.Conn().PgConn()
-	err = l.applyOn(ctx, pg, events, upto, []statement{{sql: "BEGIN"}}, append(more, statement{sql: "COMMIT"}))
+	begin := []statement{{sql: "BEGIN"}, patienceWith(l.hung + time.Duration(len(events))*time.Millisecond)}
+	err = l.applyOn(ctx, pg, events, upto, begin, append(more, statement{sql: "COMMIT"}))
 	if err != nil && !pg.IsClosed() && pg.TxStatus() != 'I' {
 		err = errors.Join(err, script(ctx, pg, "ROLLBACK"))
 	}
 	return err
+}
+
+// patienceWith has the database end a transaction of a process that hangs in the
+// middle of it: others wait for the checkpoint.
+func patienceWith(d time.Duration) statement {
+	return statement{sql: fmt.Sprintf("SET LOCAL idle_in_transaction_session_timeout = %d", d.Milliseconds())}
 }
 
 // applyOn is apply on a connection: first is sent before everything, last after.

@@ -74,7 +74,7 @@ func (b *builder) swap(ctx context.Context, l *live, patience time.Duration) (er
 	}()
 	b.show("swapping", l.position, l.position)
 	var upto int64
-	err = send(ctx, b.pg, []statement{{sql: "BEGIN"}, {sql: fmt.Sprintf("SET LOCAL lock_timeout = %d", patience.Milliseconds())}, {
+	err = send(ctx, b.pg, []statement{{sql: "BEGIN"}, patienceWith(b.engine.options.Hung), {sql: fmt.Sprintf("SET LOCAL lock_timeout = %d", patience.Milliseconds())}, {
 		sql:  "SELECT position FROM projection.checkpoint WHERE schema = $1 FOR UPDATE", // the old runner waits here
 		args: [][]byte{[]byte(b.schema)},
 		take: func(v [][]byte) { upto = integer(v[0]) },

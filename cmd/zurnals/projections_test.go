@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -350,6 +351,22 @@ func TestServersShareAndTakeOver(t *testing.T) {
 		eventually(t, "all is seen", func() bool { return s.all(at) })
 		servers[n%2], _ = both[n%2].serves()
 	}
+	// One hangs, as a machine that swaps does: it is missed after a second, and
+	// when it wakes up, it finds that it has nothing to do.
+	eventually(t, "they share the work", func() bool { return holders() == 2 })
+	hung := servers[0].cmd.Process
+	if err := hung.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	took := eventually(t, "the other has taken all over", func() bool { return whose() == 1 })
+	at := s.day(5)
+	eventually(t, "all is seen", func() bool { return s.all(at) })
+	if err := hung.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "they share the work again", func() bool { return holders() == 2 })
+	t.Logf("from the one that hung after %v", took)
+
 	slices.Sort(pauses)
 	t.Logf("taken over after %v", pauses)
 	// All but one: a machine that does much else may stop everybody for a while.
