@@ -155,10 +155,18 @@ func TestOwnAccountIsDeleted(t *testing.T) {
 	s.signIn("teacher")
 	s.names["credential"] = lastOf[identity.RegistrationConfirmed](s, "teacher").Credential.String()
 	s.tell(
+		step{ask: "POST /password-resets", body: `{"email":"teacher@skola.example"}`, status: 202, events: "identity.password_reset_asked"},
+		step{as: "admin", ask: "POST /schools/{school}/users/{teacher}/email-recovery", body: `{"email":"jauna@skola.example","reason":"Slēgta"}`, status: 202, events: "identity.email_recovery_started"},
+	)
+	s.mailedLinks("teacher")
+	s.tell(
 		step{as: "teacher", ask: "DELETE /me", status: 204, events: "access.role_taken access.membership_ended identity.account_deleted"},
 		step{as: "teacher", ask: "GET /me", status: 401, code: "session.sign_in"},
 		step{ask: "POST /sessions", body: strings.Replace(signInAs, "%", "teacher@skola.example", 1), status: 401, code: "identity.sign_in"},
 		step{ask: "POST /password-resets", body: `{"email":"teacher@skola.example"}`, status: 202},
+		step{name: "a link of before", ask: "GET /password-resets/{reset}", status: 404, code: "identity.no_account"},
+		step{name: "the same, followed", ask: "POST /password-resets/{reset}", body: `{"password":"` + replaced + `"}`, status: 404, code: "identity.no_account"},
+		step{name: "another link of before", ask: "DELETE /email-recoveries/{stop}", status: 404, code: "identity.no_account"},
 		step{as: "admin", ask: "GET /schools/{school}/users", status: 200, hasNot: []string{"teacher@", "Zinaīda", "{teacher}"}},
 		step{as: "admin", ask: "GET /schools/{school}/users/{teacher}", status: 404, code: "access.not_found"},
 		step{as: "auditor", ask: "GET /audit/accounts/{teacher}/events?limit=200", status: 200, events: "audit.history_read",
