@@ -335,7 +335,10 @@ func (d *staffServer) kinds() []listKind {
 type listSample struct{ p50, p99, worst, server, postgres float64 }
 
 func (d *staffServer) lists(ctx context.Context, report *strings.Builder) error {
-	kinds := d.kinds()
+	kinds := slices.DeleteFunc(d.kinds(), func(k listKind) bool { return !d.only.MatchString(k.name) })
+	if len(kinds) == 0 {
+		return nil
+	}
 	samples := make([][]listSample, len(kinds))
 	for round := range d.rounds + 1 {
 		for i := range kinds {
@@ -406,6 +409,9 @@ func (d *staffServer) cpu() time.Duration {
 // imports loads five thousand users into a new school, as often as there are
 // rounds.
 func (d *staffServer) imports(ctx context.Context, report *strings.Builder) error {
+	if !d.only.MatchString("loading") {
+		return nil
+	}
 	var seconds, server, postgres []float64
 	for range d.rounds {
 		school, err := d.school(ctx)

@@ -90,6 +90,7 @@ const memberOrder = ` ORDER BY p.family_name COLLATE "lv-x-icu", p.given_name CO
 type question struct {
 	sql  string
 	args []any
+	anew bool // planned for these arguments each time: how many rows there are depends on them
 }
 
 // ask returns the statement that lists who works at a place.
@@ -113,6 +114,7 @@ func ask(place access.Scope, f Filter, at time.Time) *question {
 	case utf8.RuneCountInString(wanted) < gram:
 		q.and(" AND position($%d in p.search) > 0", wanted)
 	default:
+		q.anew = true
 		q.and(" AND p.search LIKE $%d", projections.Page{Search: f.Search}.Pattern())
 	}
 	return q
@@ -122,6 +124,15 @@ func ask(place access.Scope, f Filter, at time.Time) *question {
 func (q *question) and(condition string, arg any) {
 	q.args = append(q.args, arg)
 	q.sql += fmt.Sprintf(condition, len(q.args))
+}
+
+// bound returns the arguments as pgx takes them. A statement that has no name is
+// planned whenever it is sent; one with a name, after a few times, once for all.
+func (q *question) bound() []any {
+	if q.anew {
+		return append([]any{pgx.QueryExecModeCacheDescribe}, q.args...)
+	}
+	return q.args
 }
 
 // reads returns what a list reads: the names of schools are another's.
@@ -169,7 +180,7 @@ func At(ctx context.Context, db *projections.DB, by access.Actor, place access.S
 		}
 		ask.sql += memberOrder
 		ask.and(" LIMIT $%d", page.Size()+1)
-		rows, err := q.Query(ctx, ask.sql, ask.args...)
+		rows, err := q.Query(ctx, ask.sql, ask.bound()...)
 		return projections.Collect(rows, err, func(l *line) []any { return l.fields(f) })
 	})
 	lines, next = projections.Cut(page, lines, func(l line) []string {
@@ -187,7 +198,7 @@ func Walk(ctx context.Context, db *projections.DB, by access.Actor, place access
 	// What f has been given cannot be taken back, should a replica break off.
 	_, err := projections.Query(projections.OnPrimary(ctx), db, by, access.At(access.SeeUsers, place), filter.reads(), func(ctx context.Context, q *projections.Querier) (none struct{}, err error) {
 		ask := ask(place, filter, at)
-		rows, err := q.Query(ctx, ask.sql+memberOrder, ask.args...)
+		rows, err := q.Query(ctx, ask.sql+memberOrder, ask.bound()...)
 		if err != nil {
 			return none, err
 		}
