@@ -3,11 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -118,7 +124,7 @@ func auditVerify(_ context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&keyText, "key", "", "public key (zurnals+…), or a file with it")
 	flags.Func("against", "file with older checkpoints that were kept, such as a saved mail; may be repeated", func(name string) error {
 		text, err := os.ReadFile(name)
-		against = append(against, string(text))
+		against = append(against, string(text)+savedMail(text))
 		return err
 	})
 	words, err := flagsAndWords(flags, args)
@@ -161,6 +167,47 @@ func auditVerify(_ context.Context, args []string, out io.Writer) error {
 		fmt.Fprintf(out, "They continue the older checkpoints: %d.\n", report.Agreed)
 	}
 	return nil
+}
+
+// savedMail returns the plain text of a mail that was saved as it came over the
+// wire, where letters may be encoded; "" if this is none.
+func savedMail(data []byte) string {
+	letter, err := mail.ReadMessage(bytes.NewReader(data))
+	if err != nil {
+		return ""
+	}
+	return plainText(textproto.MIMEHeader(letter.Header), letter.Body, 5)
+}
+
+// plainText returns the text of a part of a mail, and of the parts in it.
+func plainText(header textproto.MIMEHeader, body io.Reader, depth int) string {
+	kind, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
+	switch {
+	case err != nil || depth == 0:
+		return ""
+	case strings.HasPrefix(kind, "multipart/"):
+		var all strings.Builder
+		for parts := multipart.NewReader(body, parameters["boundary"]); ; {
+			part, err := parts.NextRawPart()
+			if err != nil {
+				return all.String()
+			}
+			all.WriteString(plainText(part.Header, part, depth-1))
+		}
+	case kind != "text/plain":
+		return ""
+	}
+	switch strings.ToLower(header.Get("Content-Transfer-Encoding")) {
+	case "quoted-printable":
+		body = quotedprintable.NewReader(body)
+	case "base64":
+		body = base64.NewDecoder(base64.StdEncoding, body)
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return ""
+	}
+	return "\n" + string(text)
 }
 
 // maxProof is the longest proof that is read: one event, and some hashes.

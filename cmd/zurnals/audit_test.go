@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"zurnals/eventstore"
 	"zurnals/eventstore/eventstoretest"
 	"zurnals/internal/mail"
+	"zurnals/internal/mail/mailtest"
 	"zurnals/internal/pgtest"
 	"zurnals/internal/proof"
 )
@@ -147,4 +149,45 @@ func TestCheckpointsAreMailedToTheAuditors(t *testing.T) {
 	if one.To != "a@audits.example" || two.To != "b@audits.example" || one.ID == two.ID || !strings.HasSuffix(one.Text, "\n\nzurnals log 2\n7\n\n— zurnals x\n") {
 		t.Errorf("%+v", one)
 	}
+}
+
+// A server signs what has happened, mails it to the auditors and writes it to a
+// file. A letter saved as it came is all that an auditor needs.
+func TestACheckpointReachesTheAuditorsByMailAndFile(t *testing.T) {
+	t.Setenv("ZURNALS_MASTER_KEY", "")
+	post := mailtest.Open(t)
+	i := newInstallation(t, pgtest.New(t))
+	i.flags = append(i.flags, "-smtp", "smtp://"+post.Addr+"?tls=off", "-auditors", "valsts@audits.example,iekseja@audits.example")
+	i.does("municipality", "add", "-name", "Ādažu novads")
+	i.serves()
+	eventually(t, "both auditors have a letter", func() bool { return post.Taken() == 2 })
+	key := strings.TrimSpace(i.does("audit", "key"))
+	export := filepath.Join(i.dir, "log.zurnals")
+	i.does("audit", "export", export)
+	kept := []string{filepath.Join(i.dir, "checkpoints")}
+	for n, letter := range post.Letters() {
+		name := filepath.Join(i.dir, fmt.Sprintf("letter-%d.eml", n))
+		if err := os.WriteFile(name, []byte(letter.Text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, name)
+	}
+	for _, name := range kept {
+		var out bytes.Buffer
+		if err := auditVerify(t.Context(), []string{export, "-key", key, "-against", name}, &out); err != nil || !strings.HasSuffix(out.String(), "They continue the older checkpoints: 1.\n") {
+			text, _ := os.ReadFile(name)
+			t.Errorf("%v %s\n%s", err, &out, text)
+		}
+	}
+}
+
+func FuzzSavedMail(f *testing.F) {
+	f.Add([]byte("From: a@b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ==\r\n--x--\r\n"))
+	f.Add([]byte("Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n=E2=80=94 zurnals"))
+	f.Add([]byte("Content-Type: multipart/mixed\n\n--\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if text := savedMail(data); len(text) > 2*len(data)+1 {
+			t.Errorf("%d bytes of %d", len(text), len(data))
+		}
+	})
 }
