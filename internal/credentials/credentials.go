@@ -116,19 +116,29 @@ func (s *Store) Delete(ctx context.Context, id domain.CredentialID) error {
 const (
 	settled  = time.Hour          // no command takes so long to name what it has kept
 	lookOver = 7 * 24 * time.Hour // how often what counted is looked up again
-	sweepMax = 1000               // at once, so that a sweep is short
+	sweepMax = 100                // owners asked about at once, whose streams may be long
 )
 
 // Sweep removes what no event names: what was kept by a command that came to
 // nothing, and what should have been deleted when the events named another.
 // Named returns all that the events of some streams name now.
 func (s *Store) Sweep(ctx context.Context, named func(ctx context.Context, owners []string) ([]domain.CredentialID, error)) error {
+	for {
+		if n, err := s.sweep(ctx, named); err != nil || n < sweepMax {
+			return err
+		}
+	}
+}
+
+// sweep looks some credentials up and returns how many there were: each is
+// removed, or not looked up again for a while.
+func (s *Store) sweep(ctx context.Context, named func(ctx context.Context, owners []string) ([]domain.CredentialID, error)) (int, error) {
 	now := s.now().UTC()
 	rows, err := s.pool.Query(ctx, `SELECT id, owner FROM web.credential
 		WHERE owner <> '' AND created_at <= $1 AND (looked_at IS NULL OR looked_at <= $2)
 		ORDER BY looked_at NULLS FIRST, created_at LIMIT $3`, now.Add(-settled), now.Add(-lookOver), sweepMax)
 	if err != nil {
-		return fmt.Errorf("credentials: %w", err)
+		return 0, fmt.Errorf("credentials: %w", err)
 	}
 	var ids []uuid.UUID
 	var owners []string
@@ -139,12 +149,12 @@ func (s *Store) Sweep(ctx context.Context, named func(ctx context.Context, owner
 		return nil
 	})
 	if err != nil || len(ids) == 0 {
-		return orNil(err)
+		return 0, orNil(err)
 	}
 	slices.Sort(owners)
 	count, err := named(ctx, slices.Compact(owners))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	counted := make([]uuid.UUID, len(count))
 	for i, id := range count {
@@ -152,7 +162,7 @@ func (s *Store) Sweep(ctx context.Context, named func(ctx context.Context, owner
 	}
 	_, err = s.pool.Exec(ctx, `WITH looked AS (UPDATE web.credential SET looked_at = $3 WHERE id = ANY($1) AND id = ANY($2))
 		DELETE FROM web.credential WHERE id = ANY($1) AND id <> ALL($2)`, ids, counted, now)
-	return orNil(err)
+	return len(ids), orNil(err)
 }
 
 func orNil(err error) error {

@@ -128,6 +128,44 @@ func TestWhatNoEventNamesIsSwept(t *testing.T) {
 	kept(before, young)
 }
 
+// A sweep of many asks about some at a time, and about each once.
+func TestManyAreSwept(t *testing.T) {
+	db := pgtest.New(t)
+	now := time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC)
+	s, err := credentials.New(db.App, func() time.Time { return now }, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const many = 450
+	if _, err := db.App.Exec(t.Context(), `INSERT INTO web.credential (id, owner, hash, created_at)
+		SELECT gen_random_uuid(), 'account-' || n, '', $2 FROM generate_series(1, $1) AS n`, many, now); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Hour)
+	for _, want := range []int{many, 0} {
+		asked, most := 0, 0
+		if err := s.Sweep(t.Context(), func(_ context.Context, owners []string) (named []domain.CredentialID, _ error) {
+			asked, most = asked+len(owners), max(most, len(owners))
+			var id domain.CredentialID
+			for _, owner := range owners {
+				if err := db.App.QueryRow(t.Context(), `SELECT id FROM web.credential WHERE owner = $1`, owner).Scan(&id.UUID); err != nil {
+					t.Fatal(err)
+				}
+				if strings.HasSuffix(owner, "2") || strings.HasSuffix(owner, "4") {
+					named = append(named, id)
+				}
+			}
+			return named, nil
+		}); err != nil || asked != want || most > 100 {
+			t.Errorf("asked about %d, at most %d at once; want %d; %v", asked, most, want, err)
+		}
+	}
+	var left int
+	if err := db.App.QueryRow(t.Context(), `SELECT count(*) FROM web.credential`).Scan(&left); err != nil || left != many/5 {
+		t.Errorf("%d are left, want %d; %v", left, many/5, err)
+	}
+}
+
 func TestWhoHasGoneDoesNotWait(t *testing.T) {
 	db := pgtest.New(t)
 	s, err := credentials.New(db.App, time.Now, 1)
