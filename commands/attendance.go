@@ -99,6 +99,9 @@ func (c *Commands) OpenRegister(ctx context.Context, by access.Actor, cmd OpenRe
 	}
 	id := newID[domain.RegisterID](by, "register")
 	return id, c.do(ctx, by, access.At(access.OpenRegister, scope), func(u *unit) error {
+		if err := inYear(u); err != nil {
+			return err
+		}
 		_, err := decide(u, attendance.Registers, id, attendance.RegisterCommand(attendance.OpenRegister{
 			Register: id, Municipality: scope.Municipality, School: scope.School, Class: scope.Class,
 			Description: cmd.RegisterDescription,

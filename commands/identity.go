@@ -85,6 +85,9 @@ func (c *Commands) InviteUser(ctx context.Context, by access.Actor, cmd InviteUs
 	if err != nil {
 		return Admitted{}, err
 	}
+	if person.PersonalCode == "" && by.Kind == domain.ActorAccount { // only the operator invites without
+		return Admitted{}, identity.ErrCodeMissing.In("personal_code")
+	}
 	var roles []access.Assignment
 	for _, r := range cmd.Roles {
 		scope, err := c.resolve(ctx, access.Scope{Municipality: place.Municipality, School: place.School, Class: r.Class})

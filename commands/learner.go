@@ -55,6 +55,9 @@ func (c *Commands) IssueLearnerCode(ctx context.Context, by access.Actor, cmd Is
 	}
 	var id domain.LearnerID
 	err = c.do(ctx, by, access.At(access.IssueLearnerCode, place), func(u *unit) error {
+		if err := inYear(u); err != nil {
+			return err
+		}
 		student, err := peek(u, roster.Students, cmd.Student)
 		if err != nil {
 			return err

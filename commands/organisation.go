@@ -5,6 +5,7 @@ import (
 
 	"zurnals/domain"
 	"zurnals/domain/access"
+	"zurnals/domain/attendance"
 	"zurnals/domain/organisation"
 )
 
@@ -121,6 +122,26 @@ func (c *Commands) CreateClass(ctx context.Context, by access.Actor, cmd CreateC
 		err = organisation.ErrClassTaken.In("name")
 	}
 	return id, err
+}
+
+// inYear refuses what a class teacher would change in a class whose school year
+// is over. The role stays until it is taken, but only for reading (S-12).
+func inYear(u *unit) error {
+	if u.by.Active.Role != access.ClassTeacher {
+		return nil
+	}
+	class, err := peek(u, organisation.Classes, u.by.Active.Scope.Class)
+	if err != nil {
+		return err
+	}
+	school, err := peek(u, organisation.Schools, class.School())
+	if err != nil {
+		return err
+	}
+	if year, ok := school.Year(class.Year()); ok && attendance.Day(u.at) > year.To {
+		return organisation.ErrYearOver
+	}
+	return nil
 }
 
 // classClaim is the kind of claim to the name of a class.

@@ -34,6 +34,10 @@ func (m *matrix) cells() map[string]cell {
 		"give-class":          {ask: "PUT /schools/{school}/users/{member}/classes/{class}", at: ofClass},
 		"take-class":          {ask: "DELETE /schools/{school}/users/{invited}/classes/{class}", at: ofClass, fresh: invitedHere},
 
+		"invite-installation-user": {ask: "POST /platform/users", body: person, at: everywhere, fresh: counted},
+		"give-installation-role":   {ask: "PUT /platform/users/{member}/roles/auditor", at: everywhere},
+		"take-installation-role":   {ask: "DELETE /platform/users/{member}/roles/auditor", at: everywhere, fresh: memberAudits},
+
 		"list-municipality-users":        {ask: "GET /municipalities/{municipality}/users", at: ofMunicipality},
 		"invite-municipality-user":       {ask: "POST /municipalities/{municipality}/users", body: person, at: ofMunicipality, fresh: counted},
 		"get-municipality-user":          {ask: "GET /municipalities/{municipality}/users/{clerk}", at: ofMunicipality, fresh: clerkHere},

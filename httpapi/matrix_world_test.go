@@ -238,6 +238,13 @@ func clerkHere(m *matrix) {
 	m.names["clerk"] = admitted.Account.String()
 }
 
+// memberAudits has {member} be an auditor of the installation.
+func memberAudits(m *matrix) {
+	m.t.Helper()
+	_, err := m.commands.GiveRole(m.t.Context(), access.System("matrix"), commands.GiveRole{Account: id[domain.AccountID](m.story, "member"), Role: access.Auditor})
+	m.must(err)
+}
+
 // linked has {link} stand for a registration link that was not followed.
 func linked(m *matrix) {
 	invitedHere(m)

@@ -10,6 +10,7 @@ func (a *API) routes() {
 	a.passkeyRoutes()
 	a.organisationRoutes()
 	a.userRoutes()
+	a.installationRoutes()
 	a.userImportRoutes()
 	a.registerPage()
 	a.linkPages()

@@ -315,7 +315,10 @@ func (a *API) invite(ctx context.Context, by access.Actor, place access.Scope, e
 	if err != nil {
 		return nil, err
 	}
-	out := &inviteOut{Status: http.StatusCreated, Location: prefix + pathOf(place) + "/users/" + admitted.Account.String()}
+	out := &inviteOut{Status: http.StatusCreated}
+	if place != (access.Scope{}) { // the installation has no list of its users
+		out.Location = prefix + pathOf(place) + "/users/" + admitted.Account.String()
+	}
 	if admitted.How == commands.AlreadyHere {
 		out.Status = http.StatusOK
 	}

@@ -20,6 +20,7 @@ var (
 	ErrSourceTaken = domain.Refuse(domain.Conflict, "organisation.source_taken", "another school has this source id")
 	ErrYear        = domain.Refuse(domain.Invalid, "organisation.year", "a school year ends after it begins, and within 400 days")
 	ErrYearOverlap = domain.Refuse(domain.Conflict, "organisation.year_overlaps", "the school has a school year in these days")
+	ErrYearOver    = domain.Refuse(domain.Forbidden, "organisation.year_over", "the school year of the class is over: it is only for reading")
 	ErrYears       = domain.Refuse(domain.Conflict, "organisation.too_many_years", "the school has too many school years")
 )
 

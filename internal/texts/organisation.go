@@ -8,6 +8,7 @@ var organisation = map[string]Text{
 	"organisation.source_taken":        {"Šis avota identifikators pieder citai skolai", "another school has this source id"},
 	"organisation.year":                {"Mācību gads beidzas pēc sākuma un nav garāks par 400 dienām", "a school year ends after it begins, and within 400 days"},
 	"organisation.year_overlaps":       {"Šajās dienās skolai jau ir mācību gads", "the school has a school year in these days"},
+	"organisation.year_over":           {"Klases mācību gads ir beidzies: to var tikai lasīt", "the school year of the class is over: it is only for reading"},
 	"organisation.too_many_years":      {"Skolai ir pārāk daudz mācību gadu", "the school has too many school years"},
 	"organisation.no_school_year":      {"Skolai šāda mācību gada nav", "the school has no such school year"},
 	"organisation.no_class":            {"Šādas klases nav", "no such class"},
