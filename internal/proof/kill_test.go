@@ -73,11 +73,11 @@ func sealForEver(ctx context.Context) error {
 	}
 }
 
-// Whoever seals is killed thirty times, at any moment, while events are
+// Whoever seals is killed fifteen times, at any moment, while events are
 // appended. What was signed, in the table, in the file and in the mails, is one
 // history; nothing up to the last checkpoint is unsealed; and sealing goes on.
 func TestASealerThatIsKilledAtAnyMoment(t *testing.T) {
-	const kills = 30
+	const kills = 15
 	db, ctx := pgtest.New(t), t.Context()
 	w := &world{t: t, db: db, file: t.TempDir() + "/checkpoints"}
 	key := base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))

@@ -114,8 +114,8 @@ func TestWhatWasDoneToTheTableIsNamed(t *testing.T) {
 
 // Whatever is done to the file itself is noticed, wherever it is.
 func TestEveryByteOfTheFileCounts(t *testing.T) {
-	h := newHouse(t, 9)
-	whole := h.export(t, h.checkpoint(t, 9))
+	h := newHouse(t, 5)
+	whole := h.export(t, h.checkpoint(t, 5))
 	for i := range whole {
 		for _, bit := range []byte{1, 0x80} {
 			damaged := bytes.Clone(whole)
