@@ -222,6 +222,7 @@ func (d *doctor) server(ctx context.Context) {
 	var told struct {
 		Ready    bool
 		NotReady map[string]string `json:"not_ready"`
+		Warnings map[string]string
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&told); err != nil {
 		d.fail("server", "%s/readyz: %v", run.Private, err)
@@ -229,6 +230,13 @@ func (d *doctor) server(ctx context.Context) {
 	}
 	for what, why := range told.NotReady {
 		d.fail("server", "is not ready: %s: %s", what, why)
+	}
+	// What only the server knows; the rest is looked at here.
+	if why, ok := told.Warnings["proof"]; ok {
+		d.fail("proof", "the server signs nothing any more: %s", why)
+	}
+	if why, ok := told.Warnings["replica"]; ok {
+		d.warn("replica", "%s", why)
 	}
 	if told.Ready {
 		d.ok("server", "process %d is ready at %s, since %s", run.PID, run.URL, run.Started.Format("2006-01-02 15:04"))

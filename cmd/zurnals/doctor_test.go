@@ -224,6 +224,9 @@ func TestTheDoctorNamesEachFaultOfAMachine(t *testing.T) {
 	i.unwell("FAIL  server        is not ready: database: the log cannot be reached")
 	answer = `{"ready":true}`
 	tells("ok    server        process ")
+	answer = `{"ready":true,"warnings":{"proof":"the log is not the one that was sealed: position 17 was changed, column data","replica":"is 5 s behind","disk":"is full"}}`
+	i.unwell("FAIL  proof         the server signs nothing any more: the log is not the one that was sealed: position 17 was changed, column data")
+	tells("warn  replica       is 5 s behind")
 	answer = `<html>`
 	i.unwell("FAIL  server        " + server.URL + "/readyz: ")
 	run.Private = "http://127.0.0.1:1"
