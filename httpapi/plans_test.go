@@ -222,7 +222,7 @@ func (p *plans) exec(sql string, args ...any) {
 }
 
 // rowsWanted is how many rows a table has at least when it is large.
-const rowsWanted = 10_000
+const rowsWanted = 6_000
 
 // fill makes of each row many, each time with other ids: uuids, and whatever a
 // unique index needs to be different. So what belongs together still does.

@@ -306,15 +306,8 @@ func (w *Mailer) decode(ctx context.Context, stored []eventstore.Event) ([]domai
 	return events, nil
 }
 
-// An Undelivered is a letter that was given up, and why: "refused by the mail
+// undelivered notes that a letter was given up, and why: "refused by the mail
 // server: 550 5.1.1". No reason holds an address.
-type Undelivered struct {
-	Event    uuid.UUID
-	Position int64
-	Reason   string
-	At       time.Time
-}
-
 func (w *Mailer) undelivered(ctx context.Context, args MailArgs, stream, reason string) error {
 	_, err := w.Pool.Exec(ctx, `
 		INSERT INTO reaction.undelivered (event, position, stream, reason, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
@@ -324,8 +317,9 @@ func (w *Mailer) undelivered(ctx context.Context, args MailArgs, stream, reason 
 
 // delivered notes at once that a letter is sent: river by itself notes it a
 // moment later, with others, and a server that is killed meanwhile would have
-// all of them sent again. It also remembers the last one, and forgets older letters to the same person that
-// were given up: the address works by now, or there is another one.
+// all of them sent again. It also remembers the last one, and forgets older
+// letters to the same person that were given up: the address works by now, or
+// there is another one.
 func (w *Mailer) delivered(ctx context.Context, job *river.Job[MailArgs], stream string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -343,18 +337,6 @@ func (w *Mailer) delivered(ctx context.Context, job *river.Job[MailArgs], stream
 	}); err != nil {
 		slog.WarnContext(ctx, "a letter was sent, which could not be noted at once", "job", job.ID, "err", err) // river will
 	}
-}
-
-// Undelivered returns the letters to an account that were given up, the newest
-// first.
-func (e *Engine) Undelivered(ctx context.Context, account domain.AccountID) ([]Undelivered, error) {
-	rows, err := e.c.Pool.Query(ctx, `
-		SELECT event, position, reason, at FROM reaction.undelivered WHERE stream = $1 ORDER BY position DESC LIMIT $2`,
-		identity.Accounts.Stream(account), maxParked)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Undelivered])
 }
 
 // A LetterState says what became of a letter.
