@@ -97,7 +97,7 @@ func TestSignInTellsNothing(t *testing.T) {
 
 // The page of the link, as a browser without scripts would use it.
 func TestRegistrationPage(t *testing.T) {
-	trace.Covers(t, "C02", "C04", "EMU-011")
+	trace.Covers(t, "C02", "C04")
 	s := newStaffStory(t)
 	s.tell(step{as: "admin", ask: "POST /schools/{school}/users", body: laura, status: 201, events: lauraSaid, keep: "laura"})
 	s.names["link"] = s.link(id[domain.AccountID](s, "laura"))

@@ -69,7 +69,7 @@ func TestAddressIsCorrectedFiveTimesADay(t *testing.T) {
 // Two mailboxes: a link to the old one, then one to the new one, and only then
 // the address is another.
 func TestAddressIsChangedByTwoLinks(t *testing.T) {
-	trace.Covers(t, "EMU-025", "EMU-026", "EMU-027", "EMU-029", "EMU-079", "EMU-080", "C08")
+	trace.Covers(t, "EMU-025", "EMU-026", "EMU-027", "EMU-029", "EMU-079", "EMU-080", "EMU-081", "C08")
 	given(inUse...).When(start).Then(t, started)
 	given(inUse...).And(started).When(start).Then(t) // asked twice
 	given(invited).When(start).ThenRefused(t, identity.ErrNoAccount)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	netmail "net/mail"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"zurnals/commands"
 	"zurnals/domain"
+	"zurnals/domain/access"
 	"zurnals/domain/catalogue"
 	"zurnals/domain/identity"
 	"zurnals/domain/organisation"
@@ -158,6 +160,35 @@ func (p *post) undelivered() []lost {
 		p.t.Fatal(err)
 	}
 	return all
+}
+
+// Everybody in a file of users gets a letter, each with a link of the own.
+func TestEverybodyInAFileGetsALetter(t *testing.T) {
+	trace.Covers(t, "EMU-011")
+	p := newPost(t)
+	e := p.mailer()
+	p.start(e)
+	all := &commands.Commands{Log: p.log, Keys: p.keys, Catalogue: catalogue.All, Now: p.Now, Attempts: new(commands.MemoryAttempts)}
+	const people = 30
+	rows := make([]commands.UserRow, people)
+	for i := range rows {
+		rows[i] = commands.UserRow{Row: i + 2, GivenName: "Vārds", FamilyName: "Uzvārds", PersonalCode: fmt.Sprintf("33%09d", i), Email: fmt.Sprintf("lietotajs%d@skola.lv", i)}
+	}
+	if _, err := all.ImportUsers(t.Context(), access.System("test"), commands.ImportUsers{Place: access.Scope{School: school}, File: "sum", Rows: rows}); err != nil {
+		t.Fatal(err)
+	}
+	p.runDue(e)
+	to, links := map[string]bool{}, map[string]bool{}
+	for _, l := range p.letters(people) {
+		_, link, found := strings.Cut(l.Text, "\nhttps://zurnals.example.lv/registrations/")
+		link, _, _ = strings.Cut(link, "\n")
+		if to[l.To], links[link] = true, true; !found || link == "" {
+			t.Errorf("no link for %s:\n%s", l.To, l.Text)
+		}
+	}
+	if len(to) != people || len(links) != people || !to["lietotajs29@skola.lv"] {
+		t.Errorf("%d people, %d links", len(to), len(links))
+	}
 }
 
 func TestWhoIsInvitedGetsALetterWithALink(t *testing.T) {
