@@ -374,14 +374,25 @@ func TestNewVersionIsBuiltBesideTheOld(t *testing.T) {
 	caughtUp(t, e, j.add(t, story(50)...))
 	newer := staff
 	newer.Version++
-	next, err := projections.Open(pool, j.log(), options, marks, newer)
+	opened := make(chan struct{})
+	next, err := projections.Open(pool, gated{j.log(), 0, opened}, options, marks, newer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := next.Prepare(t.Context()); err != nil { // while the old program serves
+	prepared := make(chan error, 1)
+	go func() { prepared <- next.Prepare(context.Background()) }()
+	until(t, "the new program builds", func() bool { return status(next, "staff").Rebuild != nil })
+	last := j.add(t, story(50)...) // while the old one serves
+	if err := consistent(e, last); err != nil {
+		t.Error(err)
+	}
+	close(opened)
+	if err := <-prepared; err != nil {
 		t.Fatal(err)
 	}
-	caughtUp(t, e, j.add(t, story(50)...))
+	if err := consistent(e, last); err != nil {
+		t.Error(err)
+	}
 	retired := func() (schemas string) {
 		if err := pool.QueryRow(t.Context(), "SELECT coalesce(string_agg(schema, ' '), '') FROM projection.checkpoint WHERE retired_at IS NOT NULL").Scan(&schemas); err != nil {
 			t.Fatal(err)
