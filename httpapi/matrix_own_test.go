@@ -5,6 +5,7 @@ import (
 
 	"zurnals/domain"
 	"zurnals/domain/access"
+	"zurnals/internal/passkeys/passkeystest"
 )
 
 // all are the cells of all routes.
@@ -77,24 +78,24 @@ func leaver(m *matrix) {
 // making has an authenticator make a key for "departing": {answer} to {ceremony}.
 func making(m *matrix) {
 	m.t.Helper()
-	m.makes(newAuthenticator())
+	m.makes(newAuthenticator(m.t))
 }
 
-func (m *matrix) makes(phone *authenticator) {
+func (m *matrix) makes(phone *passkeystest.Authenticator) {
 	m.t.Helper()
 	leaver(m)
 	var c ceremony
 	m.answer(&c, step{as: "departing", ask: "POST /me/passkeys"})
-	m.names["ceremony"], m.names["answer"] = c.Challenge, phone.makes(m.t, string(c.Options))
+	m.names["ceremony"], m.names["answer"] = c.Challenge, phone.Makes(m.t, c.Options)
 }
 
 // keyed has "departing" have a {passkey}.
 func keyed(m *matrix) {
 	m.t.Helper()
-	m.keyed(newAuthenticator())
+	m.keyed(newAuthenticator(m.t))
 }
 
-func (m *matrix) keyed(phone *authenticator) {
+func (m *matrix) keyed(phone *passkeystest.Authenticator) {
 	m.t.Helper()
 	m.makes(phone)
 	var made struct{ ID string }
@@ -105,11 +106,11 @@ func (m *matrix) keyed(phone *authenticator) {
 // signing has the authenticator of that key sign in: {answer} to {ceremony}.
 func signing(m *matrix) {
 	m.t.Helper()
-	phone := newAuthenticator()
+	phone := newAuthenticator(m.t)
 	m.keyed(phone)
 	var c ceremony
 	m.answer(&c, step{ask: "POST /sessions/passkeys"})
-	m.names["ceremony"], m.names["answer"] = c.Challenge, phone.signs(m.t, string(c.Options))
+	m.names["ceremony"], m.names["answer"] = c.Challenge, signs(m.t, phone, c)
 }
 
 // moving has somebody begin to change the address: {first} is the link.

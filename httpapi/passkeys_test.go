@@ -7,71 +7,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/descope/virtualwebauthn"
-
 	"zurnals/domain"
 	"zurnals/domain/identity"
 	"zurnals/internal/passkeys"
+	"zurnals/internal/passkeys/passkeystest"
 	"zurnals/internal/trace"
 )
 
-// An authenticator is one that holds a key for the server of the stories.
-type authenticator struct {
-	virtualwebauthn.Authenticator
-	key    virtualwebauthn.Credential
-	server virtualwebauthn.RelyingParty
+// newAuthenticator returns one with a key for the server of the stories.
+func newAuthenticator(t testing.TB) *passkeystest.Authenticator {
+	return passkeystest.New(t, "https://zurnals.example")
 }
 
-func newAuthenticator() *authenticator {
-	return &authenticator{
-		Authenticator: virtualwebauthn.NewAuthenticator(), key: virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2),
-		server: virtualwebauthn.RelyingParty{Name: "Žurnāls", ID: "zurnals.example", Origin: "https://zurnals.example"},
-	}
-}
-
-// makes answers the options of creating a key.
-func (a *authenticator) makes(t testing.TB, options string) string {
-	t.Helper()
-	parsed, err := virtualwebauthn.ParseAttestationOptions(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var said struct {
-		PublicKey struct{ User struct{ ID []byte } }
-	}
-	if err := json.Unmarshal([]byte(toStandard(options)), &said); err != nil {
-		t.Fatal(err)
-	}
-	a.Options.UserHandle = said.PublicKey.User.ID
-	return virtualwebauthn.CreateAttestationResponse(a.server, a.Authenticator, a.key, *parsed)
-}
-
-// toStandard writes base64url as encoding/json reads bytes: a user handle has 16
-// of them.
-func toStandard(options string) string {
-	var all struct {
-		PublicKey struct {
-			User struct {
-				ID string `json:"id"`
-			} `json:"user"`
-		} `json:"publicKey"`
-	}
-	if json.Unmarshal([]byte(options), &all) != nil {
-		return options
-	}
-	id := strings.NewReplacer("-", "+", "_", "/").Replace(all.PublicKey.User.ID) + "=="
-	return strings.Replace(options, all.PublicKey.User.ID, id, 1)
-}
-
-// signs answers the options of signing in, with the counter one further.
-func (a *authenticator) signs(t testing.TB, options string) string {
-	t.Helper()
-	parsed, err := virtualwebauthn.ParseAssertionOptions(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.key.Counter++
-	return virtualwebauthn.CreateAssertionResponse(a.server, a.Authenticator, a.key, *parsed)
+// signs has an authenticator sign in, with the counter one further.
+func signs(t testing.TB, a *passkeystest.Authenticator, c ceremony) string {
+	a.Key.Counter++
+	return a.Signs(t, c.Options)
 }
 
 // A ceremony is what the server asks an authenticator for.
@@ -121,7 +72,7 @@ func TestAPasskeyIsAddedAndUsed(t *testing.T) {
 	s := newStaffStory(t)
 	s.tell(step{name: "before the first sign-in by e-mail", as: "teacher", ask: "POST /me/passkeys", status: 403, code: "identity.first_sign_in_by_email"})
 	s.viaCode("teacher")
-	phone := newAuthenticator()
+	phone := newAuthenticator(t)
 
 	c := s.begins("teacher")
 	for _, part := range []string{`"residentKey":"required"`, `"userVerification":"required"`, `"teacher@skola.example"`, `"id":"zurnals.example"`} {
@@ -132,7 +83,7 @@ func TestAPasskeyIsAddedAndUsed(t *testing.T) {
 	if want := monday.Add(passkeys.ChallengeLifetime); !c.ExpiresAt.Equal(want) {
 		t.Errorf("until %v, want %v", c.ExpiresAt, want)
 	}
-	answer := phone.makes(t, string(c.Options))
+	answer := phone.Makes(t, c.Options)
 	a := s.tell(c.adds("teacher", "Telefons", answer))
 	var made struct{ ID string }
 	s.must(json.Unmarshal(a.Body.Bytes(), &made))
@@ -152,7 +103,7 @@ func TestAPasskeyIsAddedAndUsed(t *testing.T) {
 	if strings.Contains(string(c.Options), "allowCredentials") || strings.Contains(string(c.Options), "teacher") {
 		t.Errorf("the options tell whose keys there are: %s", c.Options)
 	}
-	answer = phone.signs(t, string(c.Options))
+	answer = signs(t, phone, c)
 	a = s.tell(c.signsIn(answer))
 	var said struct{ Token string }
 	s.must(json.Unmarshal(a.Body.Bytes(), &said))
@@ -178,13 +129,13 @@ func TestAPasskeyIsAddedAndUsed(t *testing.T) {
 	// A copy of the phone signs in; then the phone's own counter is behind.
 	copied := *phone
 	c = s.begins("")
-	s.tell(c.signsIn(copied.signs(t, string(c.Options))))
+	s.tell(c.signsIn(signs(t, &copied, c)))
 	c = s.begins("")
-	s.tell(c.signsIn(phone.signs(t, string(c.Options))).but("the counter has not moved on", 401, "identity.passkey_cloned"))
-	copied.key.Counter += 10
+	s.tell(c.signsIn(signs(t, phone, c)).but("the counter has not moved on", 401, "identity.passkey_cloned"))
+	copied.Key.Counter += 10
 	c = s.begins("")
 	s.tell(
-		c.signsIn(copied.signs(t, string(c.Options))).but("nor does the copy work any more", 401, "identity.passkey_cloned"),
+		c.signsIn(signs(t, &copied, c)).but("nor does the copy work any more", 401, "identity.passkey_cloned"),
 		step{as: "teacher", ask: "GET /me/passkeys", status: 200, has: []string{`"suspended":true`}},
 	)
 	s.signIn("platform")
@@ -202,7 +153,7 @@ func TestAPasskeyIsAddedAndUsed(t *testing.T) {
 		step{as: "teacher", ask: "GET /me/passkeys", status: 200, has: []string{`"items":[]`}},
 	)
 	c = s.begins("")
-	s.tell(c.signsIn(phone.signs(t, string(c.Options))).but("removed", 401, "identity.passkey"))
+	s.tell(c.signsIn(signs(t, phone, c)).but("removed", 401, "identity.passkey"))
 	s.rows("web.passkey", 0)
 	for _, secret := range []string{c.Challenge, said.Token} {
 		if strings.Contains(s.output.String(), secret) {
@@ -226,36 +177,36 @@ func TestAnswersOfAuthenticatorsWorkOnce(t *testing.T) {
 	s := newStaffStory(t)
 	s.viaCode("teacher")
 	s.viaCode("admin")
-	phone := newAuthenticator()
-	adds := func(change func(*authenticator)) (ceremony, string) {
+	phone := newAuthenticator(t)
+	adds := func(change func(*passkeystest.Authenticator)) (ceremony, string) {
 		other := *phone
 		change(&other)
 		c := s.begins("teacher")
-		return c, other.makes(t, string(c.Options))
+		return c, other.Makes(t, c.Options)
 	}
-	for name, change := range map[string]func(*authenticator){
-		"for another server":    func(a *authenticator) { a.server.ID = "other.example" },
-		"on another page":       func(a *authenticator) { a.server.Origin = "https://other.example" },
-		"without the person":    func(a *authenticator) { a.Options.UserNotVerified = true },
-		"without being touched": func(a *authenticator) { a.Options.UserNotPresent = true },
+	for name, change := range map[string]func(*passkeystest.Authenticator){
+		"for another server":    func(a *passkeystest.Authenticator) { a.Server.ID = "other.example" },
+		"on another page":       func(a *passkeystest.Authenticator) { a.Server.Origin = "https://other.example" },
+		"without the person":    func(a *passkeystest.Authenticator) { a.Options.UserNotVerified = true },
+		"without being touched": func(a *passkeystest.Authenticator) { a.Options.UserNotPresent = true },
 	} {
 		c, answer := adds(change)
 		s.tell(c.adds("teacher", "Telefons", answer).but(name, 422, "identity.passkey_answer"))
 	}
 	c := s.begins("teacher")
 	s.tell(c.adds("teacher", "Telefons", `{"id":"x"}`).but("no answer at all", 422, "identity.passkey_answer"))
-	c, answer := adds(func(*authenticator) {})
+	c, answer := adds(func(*passkeystest.Authenticator) {})
 	s.tell(c.adds("admin", "Telefons", answer).but("by somebody else", 410, "identity.passkey_challenge"))
-	c, answer = adds(func(*authenticator) {})
+	c, answer = adds(func(*passkeystest.Authenticator) {})
 	s.tokens["elsewhere"] = s.viaPassword("teacher")
 	s.tell(c.adds("elsewhere", "Telefons", answer).but("in another session", 410, "identity.passkey_challenge"))
-	c, answer = adds(func(*authenticator) {})
+	c, answer = adds(func(*passkeystest.Authenticator) {})
 	s.tell(c.adds("teacher", " ", answer).but("without a name", 422, "text.missing"))
-	c, answer = adds(func(*authenticator) {})
+	c, answer = adds(func(*passkeystest.Authenticator) {})
 	s.advance(passkeys.ChallengeLifetime)
 	s.tell(c.adds("teacher", "Telefons", answer).but("too late", 410, "identity.passkey_challenge"))
 	s.rows("web.passkey", 0)
-	c, answer = adds(func(*authenticator) {})
+	c, answer = adds(func(*passkeystest.Authenticator) {})
 	s.advance(passkeys.ChallengeLifetime - time.Microsecond)
 	phone.Options.UserHandle = uuidBytes(s, "teacher")
 	s.tell(c.adds("teacher", "Telefons", answer))
@@ -263,32 +214,32 @@ func TestAnswersOfAuthenticatorsWorkOnce(t *testing.T) {
 	if !strings.Contains(string(c.Options), "excludeCredentials") {
 		t.Errorf("the authenticator is not told which keys there are: %s", c.Options)
 	}
-	s.tell(c.adds("teacher", "Vēlreiz", phone.makes(t, string(c.Options))).but("the same key", 409, "identity.passkey_known"))
+	s.tell(c.adds("teacher", "Vēlreiz", phone.Makes(t, c.Options)).but("the same key", 409, "identity.passkey_known"))
 
-	signs := func(change func(*authenticator)) step {
+	signed := func(change func(*passkeystest.Authenticator)) step {
 		other := *phone
 		change(&other)
 		c := s.begins("")
-		return c.signsIn(other.signs(t, string(c.Options)))
+		return c.signsIn(signs(t, &other, c))
 	}
-	for name, change := range map[string]func(*authenticator){
-		"for another server":     func(a *authenticator) { a.server.ID = "other.example" },
-		"on another page":        func(a *authenticator) { a.server.Origin = "https://other.example" },
-		"without the person":     func(a *authenticator) { a.Options.UserNotVerified = true },
-		"as somebody else":       func(a *authenticator) { a.Options.UserHandle = uuidBytes(s, "admin") },
-		"as nobody":              func(a *authenticator) { a.Options.UserHandle = nil },
-		"by a key nobody has":    func(a *authenticator) { a.key.ID = []byte("another key") },
-		"signed by another key":  func(a *authenticator) { a.key.Key = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2).Key },
-		"a key that is now kept": func(a *authenticator) { a.Options.BackupEligible = true },
+	for name, change := range map[string]func(*passkeystest.Authenticator){
+		"for another server":     func(a *passkeystest.Authenticator) { a.Server.ID = "other.example" },
+		"on another page":        func(a *passkeystest.Authenticator) { a.Server.Origin = "https://other.example" },
+		"without the person":     func(a *passkeystest.Authenticator) { a.Options.UserNotVerified = true },
+		"as somebody else":       func(a *passkeystest.Authenticator) { a.Options.UserHandle = uuidBytes(s, "admin") },
+		"as nobody":              func(a *passkeystest.Authenticator) { a.Options.UserHandle = nil },
+		"by a key nobody has":    func(a *passkeystest.Authenticator) { a.Key.ID = []byte("another key") },
+		"signed by another key":  func(a *passkeystest.Authenticator) { a.Key.Key = passkeystest.NewKey().Key },
+		"a key that is now kept": func(a *passkeystest.Authenticator) { a.Options.BackupEligible = true },
 	} {
-		s.tell(signs(change).but(name, 401, "identity.passkey"))
+		s.tell(signed(change).but(name, 401, "identity.passkey"))
 	}
-	late := signs(func(*authenticator) {})
+	late := signed(func(*passkeystest.Authenticator) {})
 	s.advance(passkeys.ChallengeLifetime)
 	s.tell(late.but("too late", 410, "identity.passkey_challenge"))
 	s.tell(step{name: "no answer at all", ask: "POST /sessions/passkeys/" + s.begins("").Challenge, body: `{"credential":[]}`, status: 422, code: "identity.passkey_answer"})
 	s.tell(step{name: "of adding", ask: "POST /sessions/passkeys/" + s.begins("teacher").Challenge, body: `{"credential":` + answer + `}`, status: 410, code: "identity.passkey_challenge"})
-	s.tell(signs(func(*authenticator) {}))
+	s.tell(signed(func(*passkeystest.Authenticator) {}))
 
 	s.advance(time.Hour)
 	s.tell(step{name: "signed in too long ago", as: "teacher", ask: "POST /me/passkeys", status: 403, code: "session.reauthenticate"})
@@ -307,13 +258,13 @@ func TestPasskeysEndWithTheAccount(t *testing.T) {
 	trace.Covers(t, "C25", "C32")
 	s := newStaffStory(t)
 	s.viaCode("teacher")
-	phone, orphan := newAuthenticator(), newAuthenticator()
+	phone, orphan := newAuthenticator(t), newAuthenticator(t)
 	c := s.begins("teacher")
-	s.tell(c.adds("teacher", "Telefons", phone.makes(t, string(c.Options))))
+	s.tell(c.adds("teacher", "Telefons", phone.Makes(t, c.Options)))
 
 	// The server ends between keeping the key and appending the event.
 	c = s.begins("teacher")
-	answer := orphan.makes(t, string(c.Options))
+	answer := orphan.Makes(t, c.Options)
 	account := id[domain.AccountID](s, "teacher")
 	sessions, err := s.api.Sessions.List(t.Context(), "staff", account.UUID)
 	s.must(err)
@@ -321,20 +272,20 @@ func TestPasskeysEndWithTheAccount(t *testing.T) {
 	s.must(err)
 	s.must(s.api.Passkeys.Keep(t.Context(), domain.NewID[domain.CredentialID](), "account-"+account.String(), fresh))
 	c = s.begins("")
-	s.tell(c.signsIn(orphan.signs(t, string(c.Options))).but("no event names it", 401, "identity.passkey"))
+	s.tell(c.signsIn(signs(t, orphan, c)).but("no event names it", 401, "identity.passkey"))
 	s.rows("web.passkey", 2)
 	s.advance(time.Hour)
 	s.must(s.commands.SweepCredentials(t.Context()))
 	s.rows("web.passkey", 1)
 	c = s.begins("")
-	s.tell(c.signsIn(phone.signs(t, string(c.Options))))
+	s.tell(c.signsIn(signs(t, phone, c)))
 
 	s.tokens["teacher"] = s.viaPassword("teacher")
 	s.tell(step{as: "teacher", ask: "GET /me/export", status: 200, has: []string{`"type":"identity.passkey_added"`, `"name":"Telefons"`}})
 	s.tell(step{as: "teacher", ask: "DELETE /me", status: 204, events: "access.role_taken access.membership_ended identity.account_deleted"})
 	s.rows("web.passkey", 0)
 	c = s.begins("")
-	s.tell(c.signsIn(phone.signs(t, string(c.Options))).but("the account is gone", 401, "identity.passkey"))
+	s.tell(c.signsIn(signs(t, phone, c)).but("the account is gone", 401, "identity.passkey"))
 }
 
 // Ten passkeys are enough.
@@ -344,7 +295,7 @@ func TestTenPasskeys(t *testing.T) {
 	s.api.buckets.paid = nil
 	for range identity.PasskeysMax {
 		c := s.begins("teacher")
-		s.tell(c.adds("teacher", "Atslēga", newAuthenticator().makes(t, string(c.Options))))
+		s.tell(c.adds("teacher", "Atslēga", newAuthenticator(t).Makes(t, c.Options)))
 	}
 	s.tell(step{as: "teacher", ask: "POST /me/passkeys", status: 409, code: "identity.too_many_passkeys"})
 }

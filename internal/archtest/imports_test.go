@@ -70,6 +70,7 @@ var rules = []rule{
 	{"internal/oidc/oidctest", "", "", "a provider for tests, in a process of its own"},
 	{"internal/oidc/standin", "", "github.com/go-jose/go-jose", "a provider for the tour, which has no process of its own for it"},
 	{"internal/passkeys", "domain", "github.com/go-webauthn/webauthn github.com/jackc/pgx github.com/google/uuid", "adapter: keys of authenticators"},
+	{"internal/passkeys/passkeystest", "", "github.com/descope/virtualwebauthn", "authenticators for tests"},
 	{"internal/sessions", "domain", "github.com/jackc/pgx github.com/google/uuid", "adapter: sessions"},
 	{"internal/securitylog", "domain", "github.com/jackc/pgx github.com/google/uuid", "adapter: refusals"},
 	{"internal/clock", "", "github.com/jackc/pgx", "adapter: the one clock"},

@@ -6,22 +6,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/descope/virtualwebauthn"
-
 	"zurnals/domain"
 	"zurnals/internal/passkeys"
+	"zurnals/internal/passkeys/passkeystest"
 	"zurnals/internal/pgtest"
 )
 
 var (
 	monday = time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC)
 	anna   = passkeys.Person{Account: domain.NewID[domain.AccountID](), Name: "anna@skola.lv", DisplayName: "Anna Bērziņa"}
-	server = virtualwebauthn.RelyingParty{Name: "Žurnāls", ID: "zurnals.example", Origin: "https://zurnals.example"}
 )
+
+const address = "https://zurnals.example"
 
 func newStore(t testing.TB) *passkeys.Store {
 	t.Helper()
-	s, err := passkeys.New(pgtest.New(t).App, func() time.Time { return monday }, "https://zurnals.example")
+	s, err := passkeys.New(pgtest.New(t).App, func() time.Time { return monday }, address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,19 +48,14 @@ func TestCounters(t *testing.T) {
 	} {
 		anna := anna
 		anna.Account = domain.NewID[domain.AccountID]()
-		device, key := virtualwebauthn.NewAuthenticator(), virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
-		device.Options.UserHandle = anna.Account.UUID[:]
-		key.Counter = c.counters[0]
+		device := passkeystest.New(t, address)
+		device.Key.Counter = c.counters[0]
 		session := domain.NewID[domain.SessionID]()
 		begun, err := s.Add(t.Context(), anna, session)
 		if err != nil {
 			t.Fatal(err)
 		}
-		options, err := virtualwebauthn.ParseAttestationOptions(string(begun.Options))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fresh, err := s.Added(t.Context(), anna.Account, session, begun.Challenge, []byte(virtualwebauthn.CreateAttestationResponse(server, device, key, *options)))
+		fresh, err := s.Added(t.Context(), anna.Account, session, begun.Challenge, []byte(device.Makes(t, begun.Options)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,17 +65,13 @@ func TestCounters(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, key.Counter = range c.counters[1:] {
+		for _, device.Key.Counter = range c.counters[1:] {
 			begun, err = s.SignIn(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			options, parseErr := virtualwebauthn.ParseAssertionOptions(string(begun.Options))
-			if parseErr != nil {
-				t.Fatal(parseErr)
-			}
 			var proof passkeys.Proof
-			proof, err = s.Proved(t.Context(), begun.Challenge, []byte(virtualwebauthn.CreateAssertionResponse(server, device, key, *options)))
+			proof, err = s.Proved(t.Context(), begun.Challenge, []byte(device.Signs(t, begun.Options)))
 			if proof != (passkeys.Proof{Account: anna.Account, ID: id}) {
 				t.Errorf("%s: %+v", name, proof)
 			}
