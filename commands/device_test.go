@@ -152,20 +152,20 @@ func TestMissingLearnersCostTheSame(t *testing.T) {
 	if err := p.activate(t, p.issue(t, p.administrator, p.mine).Code, "anna.b"); err != nil {
 		t.Fatal(err)
 	}
-	kept := p.Credentials.(*learnerPasswords)
+	kept := p.Credentials.(*passwords)
 	var asked []string
 	counting := asking{p.Commands.Log, p.Commands.Keys, &asked}
 	p.Commands.Log, p.Commands.Keys = counting, counting
 	const want = "holder streams"
 	for range 2 {
 		for _, name := range []string{"anna.b", "nobody", "No Name!", ""} {
-			before := kept.verified
+			before := kept.compared
 			asked = nil
 			if _, _, err := p.signIn(t, name, "zila zāle"); err != commands.ErrLearnerSignIn {
 				t.Errorf("%q: %v", name, err)
 			}
-			if got := strings.Join(asked, " "); got != want || kept.verified != before+1 {
-				t.Errorf("%q: asked %q, %d passwords compared; want %q and 1", name, got, kept.verified-before, want)
+			if got := strings.Join(asked, " "); got != want || kept.compared != before+1 {
+				t.Errorf("%q: asked %q, %d passwords compared; want %q and 1", name, got, kept.compared-before, want)
 			}
 		}
 	}

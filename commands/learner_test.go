@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -227,7 +226,7 @@ func TestSignInTellsNothing(t *testing.T) {
 	if err := p.activate(t, code.Code, "anna.b"); err != nil {
 		t.Fatal(err)
 	}
-	verified := func() int { return p.Credentials.(*learnerPasswords).verified }
+	verified := func() int { return p.Credentials.(*passwords).compared }
 	for _, c := range [][2]string{{"anna.b", "zila zāle"}, {"nobody", "zaļa zāle"}, {"Ā", "zaļa zāle"}, {"anna.b", "x"}, {"anna.b", strings.Repeat("x", 5000)}} {
 		before := verified()
 		_, _, err := p.signIn(t, c[0], c[1])
@@ -247,33 +246,23 @@ func TestSignInTellsNothing(t *testing.T) {
 	}
 }
 
-// learnerPasswords keeps passwords as they are, and counts comparisons.
-type learnerPasswords struct {
-	mu       sync.Mutex
-	kept     map[domain.CredentialID]string
-	verified int
-}
-
-func (p *learnerPasswords) Create(_ context.Context, id domain.CredentialID, _, password string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.kept == nil {
-		p.kept = make(map[domain.CredentialID]string)
+// A pupil who forgot the password activates the account again: the former
+// password is thrown away.
+func TestOnlyTheNewPasswordOfAPupilIsKept(t *testing.T) {
+	p := newPupils(t)
+	kept := p.Credentials.(*passwords)
+	for range 2 {
+		if err := p.activate(t, p.issue(t, p.administrator, p.mine).Code, "anna.b"); err != nil {
+			t.Fatal(err)
+		}
+		if len(kept.kept) != 1 {
+			t.Errorf("%d passwords are kept", len(kept.kept))
+		}
 	}
-	p.kept[id] = password
-	return nil
-}
-
-func (p *learnerPasswords) Verify(_ context.Context, id domain.CredentialID, password string) (bool, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.verified++
-	kept, ok := p.kept[id]
-	return ok && kept == password, nil
-}
-
-func (p *learnerPasswords) Delete(context.Context, domain.CredentialID) error { return nil }
-
-func (p *learnerPasswords) Sweep(context.Context, func(context.Context, []string) ([]domain.CredentialID, error)) error {
-	return nil
+	if err := p.SweepCredentials(t.Context()); err != nil || len(kept.kept) != 1 {
+		t.Errorf("%d passwords are kept after a sweep, %v", len(kept.kept), err)
+	}
+	if _, _, err := p.signIn(t, "anna.b", "zaļa zāle"); err != nil {
+		t.Error(err)
+	}
 }

@@ -39,7 +39,7 @@ func newRosterWorld(t testing.TB, source string) *rosterWorld {
 	w.log = eventstore.NewMemory(func() time.Time { return w.now }, keys)
 	w.Commands = &commands.Commands{
 		Log: w.log, Keys: keys, Catalogue: catalogue.All, Now: func() time.Time { return w.now },
-		Credentials: new(learnerPasswords), Attempts: new(commands.MemoryAttempts),
+		Credentials: newPasswords(), Attempts: new(commands.MemoryAttempts),
 	}
 	w.admin = access.System("test")
 	municipality, err := w.RegisterMunicipality(t.Context(), w.admin, commands.RegisterMunicipality{Name: "Parauga novads"})

@@ -40,7 +40,7 @@ var operator = access.System("test")
 
 func newStaffWorld(t *testing.T) *staffWorld {
 	t.Helper()
-	w := &staffWorld{t: t, now: time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC), passwords: &passwords{kept: make(map[domain.CredentialID]string), owners: make(map[domain.CredentialID]string)}}
+	w := &staffWorld{t: t, now: time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC), passwords: newPasswords()}
 	clock := func() time.Time {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -217,6 +217,10 @@ type passwords struct {
 	kept     map[domain.CredentialID]string
 	owners   map[domain.CredentialID]string
 	compared int
+}
+
+func newPasswords() *passwords {
+	return &passwords{kept: make(map[domain.CredentialID]string), owners: make(map[domain.CredentialID]string)}
 }
 
 func (p *passwords) Create(_ context.Context, id domain.CredentialID, owner, password string) error {
