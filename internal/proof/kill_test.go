@@ -155,7 +155,10 @@ func TestASealerThatIsKilledAtAnyMoment(t *testing.T) {
 	for rows.Next() {
 		var note string
 		w.must(rows.Scan(&note))
-		if kept++; !strings.Contains(string(written), note) {
+		// One that was written before a kill, and not committed, is signed again
+		// at another time.
+		says := strings.Join(strings.Split(note, "\n")[:3], "\n") + "\n"
+		if kept++; !strings.Contains(string(written), says) {
 			t.Errorf("a checkpoint of the table is not in the file:\n%s", note)
 		}
 		texts = append(texts, note)
