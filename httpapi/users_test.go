@@ -85,7 +85,7 @@ func TestFieldsOfAUserAreChecked(t *testing.T) {
 
 // One refusal for each of those who may not; none of them leaves an event.
 func TestWhoManagesUsers(t *testing.T) {
-	trace.Covers(t, "EMU-001", "EMU-090", "EMU-091", "C17", "C19", "C23")
+	trace.Covers(t, "EMU-001", "EMU-090", "EMU-091", "C19", "C23")
 	s := newStaffStory(t)
 	s.tell(
 		step{as: "teacher", ask: "POST /schools/{school}/users", body: laura, status: 403, code: "access.forbidden"},
