@@ -83,6 +83,51 @@ func TestCounters(t *testing.T) {
 	}
 }
 
+// Of many who sign in at once by the same step of a counter one is let in.
+func TestOneStepOfACounterSignsInOnce(t *testing.T) {
+	s := newStore(t)
+	device, id := passkeystest.New(t, address), domain.NewID[domain.CredentialID]()
+	session := domain.NewID[domain.SessionID]()
+	begun, err := s.Add(t.Context(), anna, session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := s.Added(t.Context(), anna.Account, session, begun.Challenge, []byte(device.Makes(t, begun.Options)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Keep(t.Context(), id, "account-"+anna.Account.String(), fresh); err != nil {
+		t.Fatal(err)
+	}
+	device.Key.Counter = 1
+	answers := make(map[string]string) // by challenge
+	for range 16 {
+		if begun, err = s.SignIn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		answers[begun.Challenge] = device.Signs(t, begun.Options)
+	}
+	came := make(chan error)
+	for challenge, answer := range answers {
+		go func() {
+			_, err := s.Proved(t.Context(), challenge, []byte(answer))
+			came <- err
+		}()
+	}
+	in := 0
+	for range answers {
+		switch err := <-came; {
+		case err == nil:
+			in++
+		case !errors.Is(err, passkeys.ErrCloned):
+			t.Error(err)
+		}
+	}
+	if in != 1 {
+		t.Errorf("%d are signed in", in)
+	}
+}
+
 // FuzzAnswers answers with anything: nothing comes of it, and nothing breaks.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []string{
