@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"zurnals/internal/embedpg"
@@ -61,6 +62,60 @@ func (t *tracer) keep(ctx context.Context, sql string, args []any) {
 	}
 }
 
+// An eavesdropper hears the plans that PostgreSQL tells of what it does, also of
+// what functions do. It is the server's own auto_explain that tells.
+type eavesdropper struct {
+	mu    sync.Mutex
+	hears bool
+	heard map[string]node // by statement
+	fault error
+}
+
+// ask has PostgreSQL tell the application its plans, from its next connections on.
+func (e *eavesdropper) ask(t *testing.T, super *pgxpool.Pool, database string) {
+	t.Helper()
+	for _, setting := range []string{
+		"session_preload_libraries = 'auto_explain'", "auto_explain.log_min_duration = 0", "auto_explain.log_nested_statements = on",
+		"auto_explain.log_format = 'json'", "auto_explain.log_verbose = on", "auto_explain.log_level = 'notice'",
+	} {
+		if _, err := super.Exec(t.Context(), "LOAD 'auto_explain'"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := super.Exec(t.Context(), "ALTER ROLE "+embedpg.App+" IN DATABASE "+database+" SET "+setting); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (e *eavesdropper) notice(_ *pgconn.PgConn, n *pgconn.Notice) {
+	_, plan, ok := strings.Cut(n.Message, "plan:\n")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !ok || !e.hears {
+		return
+	}
+	var told struct {
+		Query string `json:"Query Text"`
+		Plan  node
+	}
+	if err := json.Unmarshal([]byte(plan), &told); err != nil {
+		e.fault = fmt.Errorf("%w in %s", err, plan)
+	}
+	e.heard[told.Query] = told.Plan
+}
+
+// listen hears what f has the server do.
+func (e *eavesdropper) listen(f func()) map[string]node {
+	e.mu.Lock()
+	e.hears, e.heard = true, make(map[string]node)
+	e.mu.Unlock()
+	f()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hears = false
+	return e.heard
+}
+
 // planned are the statements that have a plan.
 var planned = regexp.MustCompile(`(?i)^\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b`)
 
@@ -88,15 +143,18 @@ var filtered = []string{
 // Every route is asked once, by somebody who may. Then the database is filled:
 // each row of each table becomes many, of which only ids and keys differ. No
 // statement that the program has sent may be planned to read a large table as a
-// whole.
+// whole; and when every route is asked again, no plan that is really used does,
+// those within functions of the database among them.
 func TestNoQueryWithoutAnIndex(t *testing.T) {
 	db := pgtest.New(t)
 	cfg, err := pgxpool.ParseConfig(db.DSN(embedpg.App))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent := &tracer{all: make(map[string]statement)}
-	cfg.MaxConns, cfg.ConnConfig.Tracer = 8, sent
+	sent, told := &tracer{all: make(map[string]statement)}, new(eavesdropper)
+	cfg.MaxConns, cfg.ConnConfig.Tracer, cfg.ConnConfig.OnNotice = 8, sent, told.notice
+	super := db.Pool(t, embedpg.Superuser, 2)
+	told.ask(t, super, db.Name)
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -105,10 +163,9 @@ func TestNoQueryWithoutAnIndex(t *testing.T) {
 	m := newMatrixOn(t, pool)
 	m.api.Proofs, m.api.Reactions.(*kept).letters = m.proofs, nil // the real ones
 	m.seal()
-	m.everyRoute()
+	m.everyRoute(func(Route) bool { return true })
 
 	p := plans{t: t}
-	super := db.Pool(t, embedpg.Superuser, 2)
 	if p.conn, err = super.Acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -130,12 +187,34 @@ func TestNoQueryWithoutAnIndex(t *testing.T) {
 			t.Errorf("%s reads %s as a whole:\n%s", whence(st), strings.Join(scans, ", "), sql)
 		}
 	}
+	explained := time.Now()
+	heard := told.listen(func() {
+		m.everyRoute(func(r Route) bool { // but not what is done once, nor what makes tables anew: those are small
+			return r.ID != "self-record" && r.ID != "sign-in-with-code" && !strings.HasPrefix(r.Path, prefix+"/ops/projections/")
+		})
+	})
+	if told.fault != nil {
+		t.Error(told.fault)
+	}
+	within := 0
+	for sql, plan := range heard {
+		if _, ok := all[sql]; !ok {
+			within++
+		}
+		if scans := p.whole(plan); len(scans) > 0 && !p.excepted(sql, used) {
+			t.Errorf("the database read %s as a whole:\n%s", strings.Join(scans, ", "), sql)
+		}
+	}
 	for part, why := range unindexed {
 		if !used[part] {
 			t.Errorf("no statement has %q (%s): take the exception away", part, why)
 		}
 	}
-	t.Logf("%d statements, %d tables filled in %v, plans in %v", len(all), len(p.large), filled.Sub(began), time.Since(filled))
+	if within == 0 {
+		t.Error("nothing was heard of what functions do")
+	}
+	t.Logf("%d statements, %d plans heard, %d of them within functions; %d tables filled in %v, plans in %v, heard in %v", len(all), len(heard), within, len(p.large),
+		filled.Sub(began).Round(time.Millisecond), explained.Sub(filled).Round(time.Millisecond), time.Since(explained).Round(time.Millisecond))
 }
 
 // excepted says whether a statement may do as it likes, and notes why.
@@ -155,11 +234,14 @@ func whence(st statement) string {
 	return st.of
 }
 
-// everyRoute asks all cells at home, and the lists with filters.
-func (m *matrix) everyRoute() {
+// everyRoute asks all cells of some routes at home, and the lists with filters.
+func (m *matrix) everyRoute(wanted func(Route) bool) {
 	m.t.Helper()
 	cells := m.all()
 	for _, r := range m.api.Routes() {
+		if !wanted(r) {
+			continue
+		}
 		c := cells[r.ID]
 		as := whoMay(r, c)
 		m.api.buckets.paid = nil                 // it is not about how often
@@ -279,6 +361,14 @@ func (p *plans) fill() {
 		p.exec("ANALYZE " + t.name)
 		p.large[t.name] = true
 	}
+	rows, err = p.conn.Query(ctx, "SELECT c.oid::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relkind = 'r' AND c.reltuples > 1000")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var partition string
+	if _, err := pgx.ForEachRow(rows, []any{&partition}, func() error { p.large[partition] = true; return nil }); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // blank are values for tables that are empty, by type.
@@ -290,8 +380,8 @@ var blank = map[string]string{
 // small are the tables that stay as they are, with the reason.
 var small = map[string]string{
 	"jobs.river_leader": "one row", "jobs.river_queue": "a row for each queue", "web.dev_clock": "one row",
-	"es.gate": "one row", "es.layout": "one row", "es.master": "one row",
-	"projection.checkpoint": "a row for each read model", "projection.node": "a row for each server",
+	"es.mark": "swept every minute", "es.gate": "one row", "es.layout": "one row", "es.master": "one row",
+	"projection.checkpoint": "a row for each read model", "projection.node": "a row for each server", "projection.build": "a row for each rebuild under way",
 	"reaction.offset": "a row for each reaction", "reaction.settled": "decisions of operators, one by one",
 }
 
@@ -333,6 +423,14 @@ func (p *plans) scans(st statement) (found []string) {
 	if err := json.Unmarshal(raw, &explained); err != nil {
 		p.t.Fatal(err)
 	}
+	for _, e := range explained {
+		found = append(found, p.whole(e.Plan)...)
+	}
+	return found
+}
+
+// whole returns what a plan reads as a whole.
+func (p *plans) whole(plan node) (found []string) {
 	var look func(n node, limited bool)
 	look = func(n node, limited bool) {
 		name := n.Schema + "." + n.Table
@@ -346,8 +444,6 @@ func (p *plans) scans(st statement) (found []string) {
 			look(below, limited || n.Kind == "Limit")
 		}
 	}
-	for _, e := range explained {
-		look(e.Plan, false)
-	}
+	look(plan, false)
 	return found
 }
