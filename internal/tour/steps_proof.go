@@ -87,9 +87,9 @@ func (t *tour) history() string {
 	t.people.auditor = t.appoint("Andris", "Revidents", "320101-10005", "auditors@zurnals.example", "auditor")
 	auditor, head := t.people.auditor, t.head()
 	type entry struct {
-		Type, Method string
-		By           struct{ Kind, Role string }
-		Changes      []struct{ Field, Old, New string }
+		Kind, Type, Method string
+		By                 struct{ Kind, Role string }
+		Changes            []struct{ Field, Old, New string }
 	}
 	var h struct{ Items []entry }
 	t.get(auditor, "/audit/students/"+t.pupils[0].ID+"/attendance?limit=200", http.StatusOK).into(&h)
@@ -111,12 +111,18 @@ func (t *tour) history() string {
 	a.into(&account)
 	t.check(!strings.Contains(string(a.body), "laura.berzina@"), "the address is not masked")
 	same(t, "events by which the reading is recorded", t.head()-head, 2)
+	refused := 0
+	for _, e := range account.Items {
+		if e.Kind == "refusal" {
+			refused++
+		}
+	}
 	out, err := t.server.tool(t.ctx, "replay", "account-"+t.people.teacherID, "-as-of", "2025-09-01T05:20:00Z")
 	t.must(err)
 	t.check(strings.Contains(out, "identity.user_invited") && !strings.Contains(out, "laura.berzina@"), "replay says %s", out)
 	return join(
 		fmt.Sprintf("%s %s: %d changes of the mark, each with old and new value, who, in which role, how", t.pupils[0].GivenName, t.pupils[0].FamilyName, changes),
-		fmt.Sprintf("the teacher's account: %d events, personal data masked; each reading is an event too", len(account.Items)),
+		fmt.Sprintf("the teacher's account: %d events, %d refusals beside them, personal data masked; each reading is an event too", len(account.Items)-refused, refused),
 	)
 }
 
