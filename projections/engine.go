@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"zurnals/domain"
@@ -44,7 +45,7 @@ type Options struct {
 	Parked  int              // streams that a projection parks before it stops: 100
 	Now     func() time.Time // the clock, for durations and for how long retired tables are kept; none: the log's
 	Logger  *slog.Logger
-	Hung    time.Duration // how long a process may hang within a transaction that others wait for: 10 s
+	Hung    time.Duration // how long a process may hang within a transaction that others wait for: 5 s
 	Partial bool          // views that read projections that are not there are left out: for tests of one
 
 	// Replica is a streaming standby of the database, which answers queries. None: the pool does.
@@ -78,7 +79,7 @@ func Open(pool *pgxpool.Pool, log Log, options Options, projections ...Any) (*En
 	options.Rows = cmp.Or(options.Rows, 2_000_000)
 	options.Readers = cmp.Or(options.Readers, runtime.GOMAXPROCS(0))
 	options.Parked = cmp.Or(options.Parked, 100)
-	options.Hung = cmp.Or(options.Hung, 10*time.Second)
+	options.Hung = cmp.Or(options.Hung, 5*time.Second)
 	options.Patience = cmp.Or(options.Patience, 2*time.Second)
 	options.Still = cmp.Or(options.Still, 10*time.Second)
 	options.Logger = cmp.Or(options.Logger, slog.Default())
@@ -192,6 +193,11 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+}
+
+// transact runs f in a transaction that others may have to wait for.
+func (e *Engine) transact(ctx context.Context, f func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, e.pool, pgx.TxOptions{BeginQuery: "BEGIN; " + patienceWith(e.options.Hung).sql}, f)
 }
 
 // WaitFor returns when the named projections, or all, have seen the position.

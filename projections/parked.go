@@ -119,7 +119,7 @@ func (e *Engine) Replay(ctx context.Context, name, stream string) error {
 	if err := read(from-1, head); err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
+	return e.transact(ctx, func(tx pgx.Tx) error {
 		l, err := r.takeOver(ctx, tx, r.schema, true) // the runner waits, and then takes over again
 		if errors.Is(err, pgx.ErrNoRows) {            // the tables were exchanged while it waited
 			return ErrBusy

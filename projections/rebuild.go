@@ -200,7 +200,7 @@ func (e *Engine) build(ctx context.Context, r *runner) error {
 	}
 	// Tables without a checkpoint are what a restore of a backup left behind that
 	// was broken off.
-	if err := drop(ctx, e.pool, r.schema); err != nil {
+	if err := e.drop(ctx, r.schema); err != nil {
 		return err
 	}
 	// A new version has no tables to be compared with.
@@ -224,7 +224,7 @@ func (e *Engine) build(ctx context.Context, r *runner) error {
 func (b *builder) rebuild(ctx context.Context, how outcome) (Report, error) {
 	e, fresh := b.engine, b.schema+"_new"
 	for _, left := range []string{fresh, b.schema + "_old"} {
-		if err := drop(ctx, e.pool, left); err != nil {
+		if err := e.drop(ctx, left); err != nil {
 			return b.report, err
 		}
 	}
@@ -242,7 +242,7 @@ func (b *builder) rebuild(ctx context.Context, how outcome) (Report, error) {
 		return b.report, err
 	}
 	if err := e.moreParked(ctx, fresh, b.schema); err != nil {
-		return b.report, errors.Join(err, drop(ctx, e.pool, fresh))
+		return b.report, errors.Join(err, e.drop(ctx, fresh))
 	}
 	if how == aside {
 		err = b.putAside(ctx, l)

@@ -34,7 +34,7 @@ func (r *runner) retire(ctx context.Context) (*live, error) {
 		return nil, err
 	}
 	for _, schema := range schemas {
-		dropped, err := dropRetired(ctx, r.engine.pool, schema, old)
+		dropped, err := r.engine.dropRetired(ctx, schema, old)
 		if err != nil {
 			return nil, err
 		}
@@ -88,5 +88,5 @@ func (e *Engine) sweep(ctx context.Context, r *runner) error {
 		return err
 	}
 	defer b.end()
-	return drop(ctx, e.pool, fresh)
+	return e.drop(ctx, fresh)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // replace brings the tables of l to the head of the log and swaps them in.
@@ -183,8 +182,8 @@ UPDATE projection.parked SET schema = '%[2]s' WHERE schema = '%[1]s'; COMMIT`, l
 }
 
 // drop removes a schema and its checkpoint, if they are there.
-func drop(ctx context.Context, pool *pgxpool.Pool, schema string) error {
-	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+func (e *Engine) drop(ctx context.Context, schema string) error {
+	return e.transact(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM projection.checkpoint WHERE schema = $1", schema); err != nil {
 			return err
 		}
@@ -194,8 +193,8 @@ func drop(ctx context.Context, pool *pgxpool.Pool, schema string) error {
 
 // dropRetired is drop, if the tables are still as old as they were found to be:
 // in the meantime they may have been put back, or others put in their place.
-func dropRetired(ctx context.Context, pool *pgxpool.Pool, schema string, before time.Time) (dropped bool, err error) {
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+func (e *Engine) dropRetired(ctx context.Context, schema string, before time.Time) (dropped bool, err error) {
+	err = e.transact(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "DELETE FROM projection.checkpoint WHERE schema = $1 AND retired_at < $2", schema, before)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err

@@ -39,7 +39,7 @@ func (e *Engine) unknownInViews() string {
 
 // refreshViews makes views whose text has changed since they were made.
 func (e *Engine) refreshViews(ctx context.Context, name string) error {
-	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
+	return e.transact(ctx, func(tx pgx.Tx) error {
 		return e.makeViews(ctx, tx.Conn(), name, false)
 	})
 }
