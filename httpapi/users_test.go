@@ -7,6 +7,7 @@ import (
 
 	"zurnals/domain"
 	"zurnals/domain/access"
+	"zurnals/domain/identity"
 	"zurnals/internal/trace"
 	"zurnals/projections/organisation"
 	"zurnals/projections/staff"
@@ -153,6 +154,22 @@ func TestInvitationIsSentAgain(t *testing.T) {
 		step{as: "admin", ask: "DELETE /schools/{school}/users/{laura}/invitation", status: 204, events: "identity.invitation_withdrawn access.role_taken access.membership_ended"},
 		step{as: "admin", ask: "GET /schools/{school}/users/{laura}", status: 404, code: "access.not_found"},
 	)
+}
+
+// A link is sent again five times in a day, and the next day again.
+func TestInvitationsAreNotSentTooOften(t *testing.T) {
+	trace.Covers(t, "EMU-017")
+	s := newStaffStory(t)
+	const again = "POST /schools/{school}/users/{laura}/invitation"
+	s.tell(step{as: "admin", ask: "POST /schools/{school}/users", body: laura, status: 201, events: lauraSaid, keep: "laura"})
+	for range identity.ResendMax {
+		s.advance(time.Minute)
+		s.tell(step{as: "admin", ask: again, status: 202, events: "identity.invitation_resent"})
+	}
+	s.tell(step{as: "admin", ask: again, status: 429, code: "identity.too_many_invitations"})
+	s.advance(identity.ResendWithin)
+	s.signIn("admin")
+	s.tell(step{as: "admin", ask: again, status: 202, events: "identity.invitation_resent"})
 }
 
 func TestRolesAreGivenAndTaken(t *testing.T) {
