@@ -31,7 +31,10 @@ const fetching = 200 * time.Millisecond
 // newRiver returns a client of the job queue; without workers it does no jobs.
 func newRiver(c Config, pool *pgxpool.Pool, s seat, does *river.Workers) (*river.Client[pgx.Tx], error) {
 	config := &river.Config{ID: s.name(), Schema: schema, Logger: c.Logger, SoftStopTimeout: c.Grace, RescueStuckJobsAfter: abandoned,
-		FetchPollInterval: fetching}
+		FetchPollInterval: fetching,
+		// Its nightly reindexing is for who owns the table, which zurnals_app does
+		// not; jobs that are done are deleted after a day, and vacuum is enough.
+		ReindexerIndexNames: []string{}}
 	if does != nil {
 		config.Workers = does
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}}
