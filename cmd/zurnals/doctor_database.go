@@ -52,6 +52,7 @@ func (d *doctor) database(ctx context.Context) {
 	warning, err := a.checkPartitions(ctx)
 	d.judge("partitions", "are ready ahead of the log", warning, err)
 	d.put(ctx, a.pool)
+	d.replica(ctx, a.pool)
 	if a.clock, err = clock.Open(ctx, a.pool); err != nil {
 		d.fail("clock", "%v", err)
 		return

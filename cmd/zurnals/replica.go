@@ -44,3 +44,35 @@ func (a *app) replicaStage() (lag int64, up, there bool) {
 	s, there := a.engine.Replica()
 	return s.Lag, s.Problem == "", there
 }
+
+// replica looks at the standby that is to answer queries, if there is one.
+func (d *doctor) replica(ctx context.Context, primary *pgxpool.Pool) {
+	if d.cfg.ReplicaURL == "" {
+		return
+	}
+	pool, err := openReplica(ctx, d.cfg)
+	if err != nil {
+		d.fail("replica", "%v", err)
+		return
+	}
+	defer pool.Close()
+	const ask = "SELECT pg_is_in_recovery(), system_identifier, position FROM pg_control_system(), es.head"
+	var follows, ignored bool
+	var ours, theirs, there, here int64
+	if err := pool.QueryRow(ctx, ask).Scan(&follows, &theirs, &there); err != nil {
+		d.warn("replica", "the primary answers for it: %v", err)
+		return
+	}
+	if err := primary.QueryRow(ctx, ask).Scan(&ignored, &ours, &here); err != nil {
+		d.fail("replica", "the primary does not say what it is: %v", err)
+		return
+	}
+	switch {
+	case ours != theirs:
+		d.fail("replica", "it is no copy of this database: the primary answers for it")
+	case !follows:
+		d.warn("replica", "it follows nobody: the primary answers for it")
+	default:
+		d.ok("replica", "a standby of this database, %d positions behind", max(here-there, 0))
+	}
+}
