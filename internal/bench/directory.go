@@ -207,6 +207,7 @@ func (d *staffServer) populate(ctx context.Context) error {
 			return err
 		}
 	}
+	fmt.Fprintln(os.Stderr, "their letters …")
 	return d.settle(ctx)
 }
 
@@ -347,6 +348,7 @@ func (d *staffServer) lists(ctx context.Context, report *strings.Builder) error 
 			if err != nil {
 				return fmt.Errorf("%s: %w", kinds[n].name, err)
 			}
+			fmt.Fprintf(os.Stderr, "%s: p50 %.1f ms, p99 %.1f ms\n", kinds[n].name, s.p50, s.p99)
 			if round > 0 { // the first one warms up
 				samples[n] = append(samples[n], s)
 			}
@@ -413,7 +415,12 @@ func (d *staffServer) imports(ctx context.Context, report *strings.Builder) erro
 		return nil
 	}
 	var seconds, server, postgres []float64
-	for range d.rounds {
+	for round := range d.rounds {
+		if round > 0 { // the letters of the one before are written
+			if err := d.settle(ctx); err != nil {
+				return err
+			}
+		}
 		school, err := d.school(ctx)
 		if err != nil {
 			return err
@@ -425,9 +432,7 @@ func (d *staffServer) imports(ctx context.Context, report *strings.Builder) erro
 		}
 		seconds = append(seconds, took.Seconds())
 		server, postgres = append(server, (d.cpu()-before).Seconds()), append(postgres, (d.postgres.read()-pg).Seconds())
-		if err := d.settle(ctx); err != nil {
-			return err
-		}
+		fmt.Fprintf(os.Stderr, "%d rows in %.1f s\n", importRows, took.Seconds())
 	}
 	fmt.Fprintf(report, "\n### Loading %d users from a spreadsheet\n\n| | median | slowest | program CPU | PostgreSQL CPU |\n|---|---|---|---|---|\n"+
 		"| upload, check, invite; read models and letters follow meanwhile | %.1f s | %.1f s | %.1f s | %.1f s |\n",

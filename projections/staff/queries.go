@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -88,15 +89,38 @@ const memberOrder = ` ORDER BY p.family_name COLLATE "lv-x-icu", p.given_name CO
 
 // A question is a statement that lists members, and its arguments.
 type question struct {
-	sql  string
-	args []any
-	anew bool // planned for these arguments each time: how many rows there are depends on them
+	sql    string
+	args   []any
+	anew   bool // planned for these arguments each time: how many rows there are depends on them
+	search int  // which argument is what is searched; zero for nothing, or too little for the index
+}
+
+// few is how many people a search finds at most for them to be sorted. Of more,
+// a page of them soon comes by when all are gone through in order.
+const few = 1_000
+
+const people = "{staff}.person AS p"
+
+// narrow has a search that finds few people begin with them. PostgreSQL supposes
+// that those found are spread over the alphabet, which those of one name are not,
+// and would often go through everybody.
+func (q *question) narrow(ctx context.Context, db *projections.Querier) error {
+	if q.search == 0 {
+		return nil
+	}
+	var found int
+	err := db.QueryRow(ctx, `SELECT count(*) FROM (SELECT FROM {staff}.person WHERE search LIKE $1 LIMIT 1001) AS found`,
+		pgx.QueryExecModeCacheDescribe, q.args[q.search-1]).Scan(&found)
+	if err == nil && found <= few {
+		q.sql = strings.Replace(q.sql, people, fmt.Sprintf("(SELECT * FROM {staff}.person WHERE search LIKE $%d OFFSET 0) AS p", q.search), 1)
+	}
+	return err
 }
 
 // ask returns the statement that lists who works at a place.
 func ask(place access.Scope, f Filter, at time.Time) *question {
 	q := &question{args: []any{placeOf(place), at}}
-	columns, from, where := memberColumns, " FROM {staff}.staff AS s JOIN {staff}.person AS p USING (account)", " WHERE s.place = $1"
+	columns, from, where := memberColumns, " FROM {staff}.staff AS s JOIN "+people+" USING (account)", " WHERE s.place = $1"
 	if f.Schools {
 		columns += ", o.school, coalesce(o.name, '')"
 		from += " LEFT JOIN {organisation}.school AS o ON o.school = s.place"
@@ -116,6 +140,7 @@ func ask(place access.Scope, f Filter, at time.Time) *question {
 	default:
 		q.anew = true
 		q.and(" AND p.search LIKE $%d", projections.Page{Search: f.Search}.Pattern())
+		q.search = len(q.args)
 	}
 	return q
 }
@@ -173,6 +198,11 @@ func At(ctx context.Context, db *projections.DB, by access.Actor, place access.S
 	f.Search = page.Search
 	lines, err := projections.Query(ctx, db, by, access.At(access.SeeUsers, place), f.reads(), func(ctx context.Context, q *projections.Querier) ([]line, error) {
 		ask := ask(place, f, at)
+		if f.Schools { // the people of one place are few enough
+			if err := ask.narrow(ctx, q); err != nil {
+				return nil, err
+			}
+		}
 		if more {
 			n := len(ask.args)
 			ask.sql += fmt.Sprintf(` AND (p.family_name COLLATE "lv-x-icu", p.given_name COLLATE "lv-x-icu", p.account, s.place) > ($%d, $%d, $%d::uuid, $%d::uuid)`, n+1, n+2, n+3, n+4)

@@ -23,7 +23,7 @@ var schema, indexes, _ = strings.Cut(sql, "-- keys")
 
 // Projection fills the tables.
 var Projection = projections.Projection[Tables]{
-	Name: "staff", Version: 4, Schema: schema, Indexes: indexes, Tables: tables,
+	Name: "staff", Version: 5, Schema: schema, Indexes: indexes, Tables: tables,
 	On: []projections.Handler[Tables]{
 		projections.On(invited),
 		projections.On(resent),
