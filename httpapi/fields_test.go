@@ -40,6 +40,7 @@ var raw = []string{`null`, `true`, `5`, `-1`, `1e999`, `123456789012345678901234
 // come into the log is in NFC, without characters that cannot be
 // seen but the line breaks of a remark.
 func TestEveryFieldTakesWhatComes(t *testing.T) {
+	t.Parallel()
 	m := newMatrix(t)
 	cells, sent := m.all(), 0
 	for _, r := range m.api.Routes() {

@@ -102,6 +102,7 @@ var employees = []employee{
 // from where the role is held, and from nothing else; a refusal leaves a trace
 // in the security log, and none in the log.
 func TestEveryRouteInEveryRole(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-057", "EMU-063", "EMU-077", "C23")
 	m := newMatrix(t)
 	cells, asked := m.all(), 0

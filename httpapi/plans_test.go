@@ -147,6 +147,7 @@ var filtered = []string{
 // whole; and when every route is asked again, no plan that is really used does,
 // those within functions of the database among them.
 func TestNoQueryWithoutAnIndex(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t)
 	cfg, err := pgxpool.ParseConfig(db.DSN(embedpg.App))
 	if err != nil {

@@ -172,6 +172,7 @@ func TestTheProgressOfALoading(t *testing.T) {
 
 // What a spreadsheet can do wrong, each told by a code; nothing of it happens.
 func TestSpreadsheetsThatAreRefused(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-004", "EMU-013")
 	s := newStaffStory(t)
 	good := s.filledIn([4]string{"Anna", "Liepa", "33000000001", "a@skola.example"})
