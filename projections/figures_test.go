@@ -177,6 +177,9 @@ func copyOf(b *testing.B, pool *pgxpool.Pool) time.Duration {
 	return time.Since(began)
 }
 
+const upsertEntry = `INSERT INTO usual.entry VALUES ($1, $2, $3, $4, $5, $6)
+	ON CONFLICT (lesson, student) DO UPDATE SET register = $3, status = $4, points = $5, taken_at = $6`
+
 // upsertsOf writes n rows with an upsert each, a thousand in a transaction, as
 // is usual.
 func upsertsOf(b *testing.B, pool *pgxpool.Pool, n int) time.Duration {
@@ -191,8 +194,7 @@ func upsertsOf(b *testing.B, pool *pgxpool.Pool, n int) time.Duration {
 		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 			for k := range 1000 {
 				m := markOf(i + k)
-				_, err := tx.Exec(ctx, `INSERT INTO usual.entry VALUES ($1, $2, $3, $4, $5, $6)
-					ON CONFLICT (lesson, student) DO UPDATE SET register = $3, status = $4, points = $5, taken_at = $6`,
+				_, err := tx.Exec(ctx, upsertEntry,
 					m.Lesson.UUID, m.Student.UUID, m.Register.UUID, m.Status, m.Points, began)
 				if err != nil {
 					return err
