@@ -51,6 +51,10 @@ type lane struct {
 	log  *Postgres
 	conn *pgx.Conn
 	call call // reused
+
+	company  int           // how many were served or waited in the round before
+	answered time.Time     // when that round ended
+	took     time.Duration // and how long it was
 }
 
 const (
@@ -59,6 +63,8 @@ const (
 	patience = 10 * time.Second
 	// goodbye is how long appends that wait at the end are still served.
 	goodbye = 3 * time.Second
+	// longest is how long the lane waits at most for those it has answered.
+	longest = time.Millisecond
 )
 
 func (l *lane) run(ctx context.Context) {
@@ -85,11 +91,21 @@ func (l *lane) run(ctx context.Context) {
 				return
 			}
 		}
-		// Those who were just answered get a chance to ask again: otherwise
-		// every second group would be a small one.
-		runtime.Gosched()
-		l.drain(&waiting)
+		l.gather(&waiting)
 		waiting = l.step(work, waiting)
+	}
+}
+
+// gather takes all who wait. Those who were just answered get a chance to ask
+// again: otherwise they and those who waited would take turns, in two groups of
+// half the size that each pay for a commit. They have a quarter of what the last
+// round took, and no timer: its shortest time is too long.
+func (l *lane) gather(waiting *[]*pending) {
+	runtime.Gosched()
+	l.drain(waiting)
+	for until := l.answered.Add(min(l.took/4, longest)); len(*waiting) < l.company && time.Now().Before(until); {
+		runtime.Gosched()
+		l.drain(waiting)
 	}
 }
 
@@ -108,7 +124,10 @@ func (l *lane) drain(waiting *[]*pending) {
 func (l *lane) step(ctx context.Context, waiting []*pending) []*pending {
 	group, rest := choose(waiting)
 	if len(group) > 0 {
+		began := time.Now()
 		l.serve(ctx, group)
+		l.answered = time.Now()
+		l.took, l.company = l.answered.Sub(began), len(waiting)+len(l.log.queue)
 	}
 	return rest
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -148,5 +149,41 @@ func TestRing(t *testing.T) {
 	}
 	if len(r.events) != 7 || r.size > ringBytes {
 		t.Errorf("%d events, %d bytes are kept", len(r.events), r.size)
+	}
+}
+
+// The lane waits a moment for those it has answered, and for nobody else: it
+// goes on when all are back, or when the moment is over.
+func TestTheLaneGathersWhoWasAnswered(t *testing.T) {
+	log := &Postgres{queue: make(chan *pending, 10)}
+	ask := func(n int) {
+		for range n {
+			log.queue <- new(pending)
+		}
+	}
+	gathered := func(l lane, there int) int {
+		waiting := make([]*pending, there)
+		l.gather(&waiting)
+		return len(waiting)
+	}
+	ask(2)
+	if n := gathered(lane{log: log}, 1); n != 3 {
+		t.Errorf("at first %d", n)
+	}
+	if n := gathered(lane{log: log, company: 3, answered: time.Now(), took: time.Hour}, 1); n != 1 {
+		t.Errorf("nobody comes back: %d", n)
+	}
+	ask(4)
+	if n := gathered(lane{log: log, company: 3, answered: time.Now(), took: time.Hour}, 1); n != 5 {
+		t.Errorf("more than were there: %d", n)
+	}
+	// As long as they may take, in case the machine is busy.
+	back := make(chan int)
+	l := lane{log: log, company: 3, answered: time.Now().Add(time.Hour), took: time.Hour}
+	go func() { back <- gathered(l, 1) }()
+	ask(1)
+	ask(1)
+	if n := <-back; n != 3 {
+		t.Errorf("all are back: %d", n)
 	}
 }
