@@ -20,6 +20,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A Provider is one that runs.
@@ -36,6 +37,9 @@ type Options struct {
 	InIDToken    bool     `json:"in_id_token"` // tell serial_number in the ID token, not only at userinfo
 	Issuer       string   `json:"issuer"`      // what it calls itself; its address if empty
 }
+
+// patience is how long the provider may take to start, and to answer.
+const patience = 30 * time.Second
 
 // Start runs a provider until the test ends.
 func Start(t testing.TB, o Options) *Provider {
@@ -58,16 +62,20 @@ func Start(t testing.TB, o Options) *Provider {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("the test provider needs node: %v", err)
 	}
+	hangs := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() }) // which ends the read below
 	t.Cleanup(func() {
-		in.Close()
-		_, _ = io.Copy(io.Discard, out)
+		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		in.Close()
 		if t.Failed() {
 			t.Logf("the provider says: %s", complaints)
 		}
 	})
 	p := &Provider{t: t}
 	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if !hangs.Stop() {
+		t.Fatalf("the provider did not start within %s: %s", patience, complaints)
+	}
 	if err == nil {
 		err = json.Unmarshal(line, p)
 	}
@@ -88,7 +96,7 @@ func (p *Provider) SignIn(address, subject, code string) *url.URL {
 	}
 	back := errors.New("sent back")
 	var to *url.URL
-	browser := &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	browser := &http.Client{Jar: jar, Timeout: patience, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if !strings.HasPrefix(r.URL.Hostname(), "127.") {
 			to = r.URL
 			return back

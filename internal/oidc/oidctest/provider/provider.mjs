@@ -5,7 +5,7 @@
 // what follows there after a colon is told as serial_number. The hint "cancel"
 // cancels.
 import { createServer } from 'node:http';
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import Provider from 'oidc-provider';
 
 const options = JSON.parse(process.argv[2]);
@@ -13,7 +13,13 @@ const server = createServer();
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const address = `http://127.0.0.1:${server.address().port}`;
 
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+// By way of PEM: exporting the key object that was generated holds its lock,
+// and Node 20 waits for ever for the same lock if garbage is collected just then.
+const { privateKey: pem } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+});
+const privateKey = createPrivateKey(pem);
 const codes = new Map();
 const provider = new Provider(options.issuer || address, {
   clients: [{
