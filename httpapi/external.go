@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"context"
-	_ "embed"
 	"errors"
-	"html/template"
 	"net/http"
 	"time"
 
@@ -288,29 +286,13 @@ func (a *API) resume(q *request, flow oidc.Flow) error {
 	return nil
 }
 
-//go:embed external.html
-var externalHTML string
-
-var externalTemplate = template.Must(template.New("external").Parse(externalHTML))
-
-type externalView struct {
-	Language, Title, Message string
-	Done                     bool
-}
+var externalTemplate = pageWith("")
 
 func (a *API) showExternal(q *request, done string, err error) {
-	v := externalView{Language: string(q.language), Title: texts.Of(q.language, "page.external_title"), Message: texts.Of(q.language, done), Done: err == nil}
+	v := frame{Language: q.language, Title: texts.Of(q.language, "page.external_title"), Message: texts.Of(q.language, done), Good: err == nil}
 	status := http.StatusOK
 	if err != nil {
-		p := a.problem(q, err)
-		status, v.Message = p.Status, p.Title
-		for name, values := range p.GetHeaders() {
-			q.w.Header()[name] = values
-		}
+		status = a.failed(q, &v, err)
 	}
-	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	q.w.WriteHeader(status)
-	if _, err := q.w.Write(render(externalTemplate, v)); err != nil {
-		a.Log.DebugContext(q.r.Context(), "page not sent", "request", q.id, "err", err)
-	}
+	a.showPage(q, externalTemplate, status, v)
 }

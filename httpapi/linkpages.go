@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"html/template"
 	"net/http"
 	"slices"
 
@@ -20,14 +19,14 @@ import (
 //go:embed link.html
 var linkHTML string
 
-var linkTemplate = template.Must(template.New("link").Parse(linkHTML))
+var linkTemplate = pageWith(linkHTML)
 
 // A linkView is what the page of a mailed link shows. It never names a person:
 // whoever opens the link need not be the one it was sent to.
 type linkView struct {
-	Language, Title, Message string
-	Good                     bool
-	Form                     *linkForm
+	frame
+	Hint string
+	Form *linkForm
 }
 
 type linkForm struct {
@@ -36,7 +35,10 @@ type linkForm struct {
 	Hidden        []linkField
 }
 
-type linkField struct{ Name, Label, Type, Autocomplete, Value string }
+type linkField struct {
+	Name, Label, Type, Autocomplete, Value string
+	Min, Max                               int // characters; zero for what is usual
+}
 
 // A linkPage is the page of one kind of link. It works without scripts, and GET
 // uses nothing up, so that mail scanners do no harm (C04).
@@ -199,33 +201,26 @@ func (a *API) signInByForm(q *request) (signedIn commands.SignedIn, err error) {
 // showLink answers with the page: the form, or what has become of the link.
 func (a *API) showLink(q *request, p *linkPage, form *linkForm, err error, done bool) {
 	text := func(code string) string { return texts.Of(q.language, code) }
-	v := linkView{Language: string(q.language), Title: text(p.text + "title"), Form: form, Good: done}
+	v := linkView{frame: frame{Language: q.language, Title: text(p.text + "title"), Good: done}, Form: form}
 	status := http.StatusOK
 	switch {
 	case done:
 		v.Message = text(p.text + "done")
 	case err != nil:
-		problem := a.problem(q, err)
-		status, v.Message = problem.Status, problem.Title
-		if len(problem.Errors) > 0 && problem.Errors[0].Detail != "" {
-			v.Message = problem.Errors[0].Detail
-		}
-		for name, values := range problem.GetHeaders() {
-			q.w.Header()[name] = values
-		}
+		status = a.failed(q, &v.frame, err)
 	}
 	if form != nil {
 		for i, f := range form.Fields {
 			form.Fields[i].Label = text(f.Label)
 		}
 	}
-	h := q.w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
+	a.showForm(q, status, v)
+}
+
+// showForm answers with the page of a mailed link.
+func (a *API) showForm(q *request, status int, v linkView) {
 	// The form is posted to this very address: without its origin a browser
 	// that sends no Sec-Fetch-Site would look like another site.
-	h.Set("Referrer-Policy", "same-origin")
-	q.w.WriteHeader(status)
-	if _, err := q.w.Write(render(linkTemplate, v)); err != nil {
-		a.Log.DebugContext(q.r.Context(), "page not sent", "request", q.id, "err", err)
-	}
+	q.w.Header().Set("Referrer-Policy", "same-origin")
+	a.showPage(q, linkTemplate, status, v)
 }

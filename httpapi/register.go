@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	_ "embed"
 	"errors"
-	"html/template"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -13,21 +11,6 @@ import (
 	"zurnals/domain/access"
 	"zurnals/internal/texts"
 )
-
-//go:embed register.html
-var registerHTML string
-
-var registerTemplate = template.Must(template.New("register").Parse(registerHTML))
-
-// A registerView is what the page of a registration link shows. It never names
-// the person: whoever opens the link need not be the one it was sent to.
-type registerView struct {
-	Language, Title                string
-	Message, Hint                  string
-	Done, Form                     bool
-	Intro, Password, Again, Submit string
-	Min, Max                       int
-}
 
 // registerPage is what registration links in mails open. It works without
 // scripts. GET uses nothing up, so that mail scanners do no harm (C04).
@@ -78,39 +61,25 @@ func (a *API) tokenRequest(w http.ResponseWriter, r *http.Request) (*request, ac
 // showRegister answers with the page: the form, or what has become of the link.
 func (a *API) showRegister(q *request, err error, posted bool) {
 	text := func(code string) string { return texts.Of(q.language, code) }
-	v := registerView{
-		Language: string(q.language), Title: text("page.register_title"), Intro: text("page.register_intro"),
-		Password: text("page.password"), Again: text("page.register_again"), Submit: text("page.register_submit"),
-		Min: commands.PasswordMin, Max: commands.PasswordMax,
-		Form: err == nil && !posted, Done: err == nil && posted,
-	}
+	v := linkView{frame: frame{Language: q.language, Title: text("page.register_title"), Good: err == nil && posted}}
 	status := http.StatusOK
 	switch {
-	case v.Done:
+	case v.Good:
 		v.Message = text("page.register_done")
 	case err != nil:
-		p := a.problem(q, err)
-		status, v.Message = p.Status, p.Title
-		if len(p.Errors) > 0 && p.Errors[0].Detail != "" {
-			v.Message = p.Errors[0].Detail
-		}
-		var refused *domain.Error
-		errors.As(err, &refused)
-		v.Form = refused != nil && refused.Kind == domain.Invalid // of the password: try another
-		if p.Code == "identity.link_expired" {
-			v.Hint = text("page.register_new")
-		}
-		for name, values := range p.GetHeaders() {
-			q.w.Header()[name] = values
-		}
+		status = a.failed(q, &v.frame, err)
 	}
-	h := q.w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	// The form is posted to this very address: without its origin a browser
-	// that sends no Sec-Fetch-Site would look like another site.
-	h.Set("Referrer-Policy", "same-origin")
-	q.w.WriteHeader(status)
-	if _, err := q.w.Write(render(registerTemplate, v)); err != nil {
-		a.Log.DebugContext(q.r.Context(), "page not sent", "request", q.id, "err", err)
+	var refused *domain.Error
+	errors.As(err, &refused)
+	if refused != nil && refused.Code == "identity.link_expired" {
+		v.Hint = text("page.register_new")
 	}
+	if err == nil && !posted || refused != nil && refused.Kind == domain.Invalid { // of the password: try another
+		field := linkField{Type: "password", Autocomplete: "new-password", Min: commands.PasswordMin, Max: commands.PasswordMax}
+		password, again := field, field
+		password.Name, password.Label = "password", text("page.password")
+		again.Name, again.Label = "again", text("page.register_again")
+		v.Form = &linkForm{Intro: text("page.register_intro"), Submit: text("page.register_submit"), Fields: []linkField{password, again}}
+	}
+	a.showForm(q, status, v)
 }

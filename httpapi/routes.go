@@ -2,6 +2,7 @@ package httpapi
 
 // routes declares all routes, context by context.
 func (a *API) routes() {
+	a.assets()
 	a.sessionRoutes()
 	a.ownRoutes()
 	a.emailRoutes()
