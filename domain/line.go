@@ -42,3 +42,23 @@ func Line(s string, max int) (string, error) {
 	}
 	return s, nil
 }
+
+// Text returns s as text of any number of lines, and of none. Each is a Line.
+func Text(s string, max int) (string, error) {
+	if len(s) > 16*max {
+		return "", ErrTextLong
+	}
+	var lines []string
+	for line := range strings.Lines(strings.TrimSpace(s)) {
+		kept, err := Line(line, max)
+		if err != nil && err != ErrTextMissing {
+			return "", err
+		}
+		lines = append(lines, kept)
+	}
+	kept := strings.TrimSpace(strings.Join(lines, "\n"))
+	if utf8.RuneCountInString(kept) > max {
+		return "", ErrTextLong
+	}
+	return kept, nil
+}

@@ -147,7 +147,7 @@ func (l Lesson) schedule(cmd ScheduleLesson) ([]LessonEvent, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd.Description, err = text(cmd.Description, maxLessonText)
+	cmd.Description, err = domain.Text(cmd.Description, maxLessonText)
 	check.Field("description", err)
 	self := cmd.SelfRecording.check(&check)
 	if err := check.Err(); err != nil {
@@ -284,7 +284,7 @@ func (cmd TakeMarks) check(now map[domain.StudentID]Mark) ([]MarkEntry, error) {
 			note("status", ErrNoStatus)
 		}
 		var err error
-		m.Remark, err = text(m.Remark, maxRemark)
+		m.Remark, err = domain.Text(m.Remark, maxRemark)
 		note("remark", err)
 	}
 	return entries, check.Err()

@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"zurnals/domain"
 )
@@ -189,7 +187,7 @@ func (d Description) check() (Description, error) {
 	var err error
 	d.Name, err = domain.Line(d.Name, maxName)
 	check.Field("name", err)
-	d.Description, err = text(d.Description, maxText)
+	d.Description, err = domain.Text(d.Description, maxText)
 	check.Field("description", err)
 	if d.GradeType != GradePoints && d.GradeType != GradeNone {
 		check.Field("grade_type", ErrGradeType)
@@ -212,26 +210,6 @@ func day(d domain.Date) error {
 	}
 	_, err := domain.ParseDate(string(d))
 	return err
-}
-
-// text returns s as text of any number of lines, and of none.
-func text(s string, most int) (string, error) {
-	if len(s) > 16*most {
-		return "", domain.ErrTextLong
-	}
-	var lines []string
-	for line := range strings.Lines(strings.TrimSpace(s)) {
-		kept, err := domain.Line(line, most)
-		if err != nil && err != domain.ErrTextMissing {
-			return "", err
-		}
-		lines = append(lines, kept)
-	}
-	kept := strings.TrimSpace(strings.Join(lines, "\n"))
-	if utf8.RuneCountInString(kept) > most {
-		return "", domain.ErrTextLong
-	}
-	return kept, nil
 }
 
 // Holds says whether a day lies in the period of the register. A lesson on
