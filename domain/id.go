@@ -17,9 +17,13 @@ type (
 	CourseID       struct{ uuid.UUID }
 	StudentID      struct{ uuid.UUID }
 	RosterSyncID   struct{ uuid.UUID }
+	JournalID      struct{ uuid.UUID } // grades and absences of a student in a school year
+	ExamResultID   struct{ uuid.UUID }
 	LearnerID      struct{ uuid.UUID } // the account of a student
 	RegisterID     struct{ uuid.UUID } // attendance register
 	LessonID       struct{ uuid.UUID } // attendance session: one lesson
+	SurveyID       struct{ uuid.UUID }
+	SurveyTokenID  struct{ uuid.UUID } // what the link of one student to one survey is derived from
 )
 
 // Subject returns the person that the account belongs to.
@@ -48,9 +52,13 @@ func (id ClassID) IsZero() bool        { return isZero(id.UUID) }
 func (id CourseID) IsZero() bool       { return isZero(id.UUID) }
 func (id StudentID) IsZero() bool      { return isZero(id.UUID) }
 func (id RosterSyncID) IsZero() bool   { return isZero(id.UUID) }
+func (id JournalID) IsZero() bool      { return isZero(id.UUID) }
+func (id ExamResultID) IsZero() bool   { return isZero(id.UUID) }
 func (id LearnerID) IsZero() bool      { return isZero(id.UUID) }
 func (id RegisterID) IsZero() bool     { return isZero(id.UUID) }
 func (id LessonID) IsZero() bool       { return isZero(id.UUID) }
+func (id SurveyID) IsZero() bool       { return isZero(id.UUID) }
+func (id SurveyTokenID) IsZero() bool  { return isZero(id.UUID) }
 
 // DerivedID returns the ID that a command gives to the thing it makes, so that
 // the same command sent twice makes one thing. Role tells apart the things that

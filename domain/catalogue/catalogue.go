@@ -6,10 +6,12 @@ import (
 	"zurnals/domain/access"
 	"zurnals/domain/attendance"
 	"zurnals/domain/audit"
+	"zurnals/domain/exams"
 	"zurnals/domain/identity"
 	"zurnals/domain/learner"
 	"zurnals/domain/organisation"
 	"zurnals/domain/roster"
+	"zurnals/domain/surveys"
 )
 
 // All is every event that this program can read or write. A context is one
@@ -20,6 +22,8 @@ var All = domain.NewCatalogue(
 	organisation.Events,
 	attendance.Events,
 	roster.Events,
+	exams.Events,
+	surveys.Events,
 	learner.Events,
 	audit.Events,
 )

@@ -11,6 +11,8 @@ var Events = []domain.Definition{
 	domain.Define[StudentEnrolled](),
 	domain.Define[EnrolmentRedated](),
 	domain.Define[EnrolmentEnded](),
+	domain.Define[GradesSynced](),
+	domain.Define[AbsencesSynced](),
 	domain.Define[CourseRegistered](),
 	domain.Define[CourseRenamed](),
 	domain.Define[RunBegan](),

@@ -10,6 +10,7 @@ var rows = map[string]Text{
 	"oneroster.too_many":         {"Skolēnam ir pārāk daudz ierakstu", "the pupil has too many records"},
 	"oneroster.manifest_version": {"Versijai jābūt 1.0; 1 tiek saprasta tāpat", "the version should be 1.0; 1 is understood as the same"},
 	"oneroster.column_unknown":   {"Kolonna nav zināma un netiek lasīta", "the column is not known and is not read"},
+	"oneroster.absence_kind":     {"Kavējuma veids nav zināms; kavējums pieņemts kā nezināms", "the kind of absence is not known; it was taken as unknown"},
 	"personal_code.missing":      {"Personas kods nav norādīts", "there is no personal code"},
 	"roster.no_class":            {"Skolēns nav nevienā klasē", "the pupil is in no class"},
 }
