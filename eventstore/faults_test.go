@@ -33,9 +33,9 @@ func appended(t testing.TB, log eventstore.Log, r eventstore.Request) eventstore
 // until polls until something holds.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); pause(context.Background(), 2*time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !holds(); pause(context.Background(), 2*time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 10 s", what)
+			t.Fatalf("%s: not within 30 s", what)
 		}
 	}
 }

@@ -89,7 +89,7 @@ func TestAnImportGoesOnAfterAKill(t *testing.T) {
 		if token != "" {
 			r.Header.Set("Authorization", "Bearer "+token)
 		}
-		answer, err := http.DefaultClient.Do(r)
+		answer, err := patient.Do(r)
 		if err != nil {
 			return 0, err
 		}

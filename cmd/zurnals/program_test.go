@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"zurnals/internal/processtest"
 )
 
 // programEnv holds the command line of a test process that is the program.
@@ -97,6 +100,9 @@ func (i *installation) serves() (*process, runFile) {
 	return p, run
 }
 
+// patient asks a server that may be busy.
+var patient = &http.Client{Timeout: processtest.Patience}
+
 // eventually waits for something to become true, and returns how long it took.
 func eventually(t testing.TB, what string, yes func() bool) time.Duration {
 	t.Helper()
@@ -105,7 +111,7 @@ func eventually(t testing.TB, what string, yes func() bool) time.Duration {
 	defer tick.Stop()
 	for !yes() {
 		<-tick.C
-		if time.Since(began) > 30*time.Second {
+		if time.Since(began) > processtest.Patience {
 			t.Fatalf("it never happened: %s", what)
 		}
 	}

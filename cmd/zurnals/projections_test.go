@@ -269,7 +269,7 @@ func TestRebuildIsKilled(t *testing.T) {
 	_, server := i.serves()
 	ready := func() {
 		eventually(t, "the server is ready", func() bool {
-			answer, err := http.Get(server.Private + "/readyz")
+			answer, err := patient.Get(server.Private + "/readyz")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -369,8 +369,8 @@ func TestServersShareAndTakeOver(t *testing.T) {
 
 	slices.Sort(pauses)
 	t.Logf("taken over after %v", pauses)
-	// All but one: a machine that does much else may stop everybody for a while.
-	if pauses[len(pauses)-2] > time.Second {
+	// Half of them: a machine that does much else may stop everybody for a while.
+	if pauses[(len(pauses)-1)/2] > time.Second {
 		t.Errorf("it takes too long: %v", pauses)
 	}
 	last, _ := stop()

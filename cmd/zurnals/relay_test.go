@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
+	"zurnals/internal/processtest"
 )
 
 // broker is a NATS server with one node.
@@ -29,7 +29,7 @@ func broker(t *testing.T) (url string) {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(processtest.Patience) {
 		t.Fatal("the broker is not ready")
 	}
 	return s.ClientURL()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -19,7 +18,7 @@ func TestAServerTellsHowItsReplicaIs(t *testing.T) {
 	says := func(path, part string) {
 		t.Helper()
 		eventually(t, path+" says "+part, func() bool {
-			answer, err := http.Get(server.Private + path)
+			answer, err := patient.Get(server.Private + path)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -77,6 +77,7 @@ var rules = []rule{
 	{"internal/embedpg", "", "github.com/jackc/pgx", "the supervisor knows nothing of the program"},
 	{"internal/setup", "internal/embedpg", "", "gets what the supervisor needs"},
 	{"internal/pgtest", "internal/embedpg migrations", "github.com/jackc/pgx", "databases for tests"},
+	{"internal/processtest", "", "", "processes that tests kill"},
 	{"internal/soak", "", "", "it is tests only"},
 	{"internal/bench", "eventstore internal/pgtest internal/embedpg migrations", "github.com/jackc/pgx github.com/google/uuid github.com/xuri/excelize", "it measures the log beside others, and the program from outside"},
 	{"internal/pgtest/*", "internal/pgtest internal/embedpg", "github.com/jackc/pgx", "one server for all tests"},

@@ -1,14 +1,12 @@
 package embedpg_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,6 +20,7 @@ import (
 
 	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
+	"zurnals/internal/processtest"
 )
 
 // holdEnv turns this test binary into a process that holds a server until it
@@ -181,19 +180,8 @@ func TestAServerThatCannotStartAnyMoreEndsForGood(t *testing.T) {
 // Nothing is left of a process that was killed, and what it had committed is there.
 func TestTheServerEndsWithItsKilledParent(t *testing.T) {
 	cfg := embedpg.Config{DataDir: pgtest.DataDir(t)}
-	holder := exec.Command(os.Args[0], "-test.run=^$")
-	holder.Env = append(os.Environ(), holdEnv+"="+cfg.DataDir)
-	out, err := holder.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil || line != "ready\n" {
-		t.Fatalf("the holder says %q, %v", line, err)
-	}
+	holder := processtest.Start(t, holdEnv+"="+cfg.DataDir)
+	holder.Says("ready")
 	address, running := embedpg.Running(cfg.DataDir)
 	if !running {
 		t.Fatal("nobody holds the directory")
@@ -207,10 +195,7 @@ func TestTheServerEndsWithItsKilledParent(t *testing.T) {
 	}
 	_ = conn.Close(t.Context())
 	pid := postmaster(t, cfg.DataDir)
-	if err := holder.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = holder.Wait()
+	holder.Kill()
 
 	// Not waiting for the old server is the point: Start does.
 	s := start(t, cfg)

@@ -1,14 +1,12 @@
 package proof
 
 import (
-	"bufio"
 	"context"
 	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +19,7 @@ import (
 	"zurnals/eventstore/eventstoretest"
 	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
+	"zurnals/internal/processtest"
 )
 
 // What a sealing process is told by its parent.
@@ -107,28 +106,23 @@ func TestASealerThatIsKilledAtAnyMoment(t *testing.T) {
 	})
 
 	var mailed []string
-	self, err := os.Executable()
-	w.must(err)
 	for range kills {
-		cmd := exec.Command(self)
-		cmd.Env = append(os.Environ(), dsnEnv+"="+db.DSN(embedpg.App), masterEnv+"="+key, fileEnv+"="+w.file)
-		cmd.Stderr = os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		out, err := cmd.StdoutPipe()
-		w.must(err)
-		w.must(cmd.Start())
-		lines := bufio.NewScanner(out)
-		for n := 1 + rand.IntN(3); n > 0 && lines.Scan(); n-- {
-			mailed = append(mailed, lines.Text())
+		process := processtest.Start(t, dsnEnv+"="+db.DSN(embedpg.App), masterEnv+"="+key, fileEnv+"="+w.file)
+		for range 1 + rand.IntN(3) {
+			line, ok := process.Line()
+			if !ok {
+				t.Fatal("it has ended by itself")
+			}
+			mailed = append(mailed, line)
 		}
 		moment, cancel := context.WithTimeout(ctx, time.Duration(rand.IntN(15_000))*time.Microsecond)
 		<-moment.Done()
 		cancel()
-		w.must(cmd.Process.Kill())
-		for lines.Scan() {
-			mailed = append(mailed, lines.Text())
+		process.Signal(syscall.SIGKILL)
+		for line, ok := process.Line(); ok; line, ok = process.Line() {
+			mailed = append(mailed, line)
 		}
-		if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		if err := process.End(); err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Fatalf("it has ended by itself: %v", err)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"zurnals/eventstore"
 	"zurnals/eventstore/eventstoretest"
 	"zurnals/internal/pgtest"
+	"zurnals/internal/processtest"
 )
 
 // A world is a database with a log in it, and a sealer.
@@ -267,7 +268,7 @@ func TestRunSealsByTheOneClock(t *testing.T) {
 	}
 	w.tamper(`DELETE FROM es.event WHERE position = 5`)
 	w.clock.Advance(time.Minute)
-	for deadline := time.Now().Add(10 * time.Second); w.sealer.Err() == nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(processtest.Patience); w.sealer.Err() == nil && time.Now().Before(deadline); {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		<-ctx.Done()
 		cancel()

@@ -195,7 +195,7 @@ func TestTrapAFailedStatementBlocksUntilTheDeadline(t *testing.T) {
 	w.happen("example.noted", 4)
 	began := time.Now()
 	w.drain(e)
-	if took := time.Since(began); failures.Load() != 2 || took > 10*time.Second { // the AckDeadline is 30 s
+	if took := time.Since(began); failures.Load() != 2 || took > 20*time.Second { // the AckDeadline is 30 s
 		t.Errorf("%d failures, %v", failures.Load(), took)
 	}
 	w.wantOnce(1, 4)
@@ -252,7 +252,7 @@ func (n node) read() (rows float64) {
 }
 
 // A hundred thousand events that no reaction handles are one window, which takes
-// a tenth of a second; a second is what it may take.
+// a tenth of a second; three are what it may take.
 func TestAHundredThousandUnhandledEventsAreNoBacklog(t *testing.T) {
 	const wide = 100_000
 	w := newWorld(t)
@@ -273,7 +273,7 @@ func TestAHundredThousandUnhandledEventsAreNoBacklog(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	// The quickest: the machine may do much else.
-	if quickest := slices.Min(took); quickest > time.Second {
+	if quickest := slices.Min(took); quickest > 3*time.Second {
 		t.Errorf("it takes %v", took)
 	}
 	t.Logf("%v", took)

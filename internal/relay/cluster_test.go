@@ -62,7 +62,7 @@ func TestNodesAreKilledAndNothingIsLost(t *testing.T) {
 			}
 		}
 		began := time.Now()
-		victim.kill()
+		victim.process.Kill()
 		head, err := w.log.Head(t.Context())
 		if err != nil {
 			t.Fatal(err)

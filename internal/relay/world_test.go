@@ -7,11 +7,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +28,7 @@ import (
 	"zurnals/eventstore"
 	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
+	"zurnals/internal/processtest"
 	"zurnals/internal/relay"
 	"zurnals/projections"
 )
@@ -57,10 +56,10 @@ type node struct {
 	Routes  string
 	Dir     string
 
-	kill func()
+	process *processtest.Process
 }
 
-// serveNode runs a node until it is killed, or the test that started it ends.
+// serveNode runs a node until it is killed.
 func serveNode(text string) error {
 	var n node
 	if err := json.Unmarshal([]byte(text), &n); err != nil {
@@ -79,12 +78,11 @@ func serveNode(text string) error {
 		return err
 	}
 	go s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(processtest.Patience) {
 		return fmt.Errorf("%s is not ready", n.Name)
 	}
 	fmt.Println("ready")
-	_, _ = io.Copy(io.Discard, os.Stdin)
-	return nil
+	select {}
 }
 
 func (n *node) start(t testing.TB) {
@@ -93,28 +91,8 @@ func (n *node) start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), nodeEnv+"="+string(text))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
-		t.Fatalf("node %s does not start: %v", n.Name, err)
-	}
-	n.kill = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // says that it was killed
-		in.Close()
-	}
+	n.process = processtest.Start(t, nodeEnv+"="+string(text))
+	n.process.Says("ready")
 }
 
 // cluster starts so many nodes, and returns them and the URL of all.
@@ -139,11 +117,6 @@ func cluster(t testing.TB, size int) (nodes []*node, url string) {
 		n.Routes = strings.Join(routes, ",")
 		n.start(t)
 	}
-	t.Cleanup(func() {
-		for _, n := range nodes {
-			n.kill()
-		}
-	})
 	return nodes, strings.Join(urls, ",")
 }
 

@@ -1,13 +1,11 @@
 package soak
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +21,7 @@ import (
 	"zurnals/eventstore"
 	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
+	"zurnals/internal/processtest"
 	"zurnals/migrations"
 )
 
@@ -117,46 +116,24 @@ func (w *world) stop() {
 }
 
 // writer starts a writer process and waits until it works.
-func (w *world) writer(streams []string) *exec.Cmd {
+func (w *world) writer(streams []string) *processtest.Process {
 	w.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), dsnEnv+"="+w.server.DSN(embedpg.App, embedpg.Database), masterEnv+"="+w.master, streamsEnv+"="+strings.Join(streams, ","))
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, in, err := os.Pipe()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	cmd.Stdout = in
-	if err := cmd.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	in.Close()
-	w.t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended, unless the test failed
-	works := make(chan struct{})
-	w.lines.Go(func() {
-		defer out.Close()
-		lines := bufio.NewScanner(out)
-		for n := 0; lines.Scan(); n++ {
-			if w.ledger.read(w.t, lines.Text()); n == 0 {
-				close(works)
-			}
-		}
-	})
-	select {
-	case <-works:
-	case <-time.After(patience):
+	p := processtest.Start(w.t, dsnEnv+"="+w.server.DSN(embedpg.App, embedpg.Database), masterEnv+"="+w.master, streamsEnv+"="+strings.Join(streams, ","))
+	first, ok := p.Line()
+	if !ok {
 		w.t.Fatal("a writer does not begin")
 	}
-	return cmd
+	w.ledger.read(w.t, first)
+	w.lines.Go(func() {
+		for line, ok := p.Line(); ok; line, ok = p.Line() {
+			w.ledger.read(w.t, line)
+		}
+	})
+	return p
 }
 
 // patience is how long everything may stand still after a fault.
-const patience = 15 * time.Second
+const patience = processtest.Patience
 
 // workAgain waits until appends are acknowledged. What is listed in the first
 // moment may have been committed before the fault, and does not count.
@@ -175,17 +152,11 @@ func (w *world) workAgain(after string) {
 }
 
 // finish ends a writer by SIGTERM: what is under way is finished.
-func (w *world) finish(cmd *exec.Cmd) {
+func (w *world) finish(p *processtest.Process) {
 	w.t.Helper()
-	start := time.Now()
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
+	p.Signal(syscall.SIGTERM)
+	if err := p.End(); err != nil {
 		w.t.Errorf("a writer that was asked to end: %v", err)
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		w.t.Errorf("it took a writer %v to end", took)
 	}
 }
 
@@ -281,14 +252,13 @@ func TestNothingAcknowledgedIsEverLost(t *testing.T) {
 
 		// A process that stands still, as in a paused machine, and comes back.
 		for range 3 {
-			w.signal(one, syscall.SIGSTOP)
+			one.Signal(syscall.SIGSTOP)
 			w.workAgain("one process stands still")
 			wait(t.Context(), 200*time.Millisecond)
-			w.signal(one, syscall.SIGCONT)
+			one.Signal(syscall.SIGCONT)
 			w.workAgain("it goes on")
 		}
-		w.signal(one, syscall.SIGKILL)
-		_ = one.Wait() // says that it was killed
+		one.Kill()
 		w.workAgain("one process is killed")
 		one = w.writer(streams)
 
@@ -312,13 +282,6 @@ func TestNothingAcknowledgedIsEverLost(t *testing.T) {
 	w.check()
 	if n := w.slow.Load(); n < 10 {
 		t.Errorf("%d slow transactions were rolled back", n)
-	}
-}
-
-func (w *world) signal(cmd *exec.Cmd, s syscall.Signal) {
-	w.t.Helper()
-	if err := cmd.Process.Signal(s); err != nil {
-		w.t.Fatal(err)
 	}
 }
 
