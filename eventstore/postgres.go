@@ -170,22 +170,14 @@ func (p *Postgres) claimHash(kind, value string) []byte {
 	return h.Sum(nil)
 }
 
-const columns = "e.position, e.recorded_at, e.id, e.version, e.schema, e.stream, e.type, e.meta, e.data"
-
-func scanEvent(row pgx.CollectableRow) (e Event, err error) {
-	err = row.Scan(&e.Position, &e.RecordedAt, (*[16]byte)(&e.ID), &e.Version, &e.Schema, &e.Stream, &e.Type, &e.Meta, &e.Data)
-	e.RecordedAt = e.RecordedAt.UTC()
-	return e, err
-}
-
 // page reads events into memory, so that no connection is held while the
 // caller works on them.
 func (p *Postgres) page(ctx context.Context, about int64, query string, args ...any) ([]Event, error) {
-	rows, err := p.pool.Query(ctx, query, args...)
+	rows, err := p.pool.Query(ctx, query, append([]any{binaryForm}, args...)...)
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	events, err := pgx.AppendRows(make([]Event, 0, about), rows, scanEvent)
+	events, err := readEvents(rows, about)
 	return events, unavailable(err)
 }
 
