@@ -76,7 +76,9 @@ const (
 	SeeTeachers             Permission = "overview.see_teachers"
 	SeeMunicipalityOverview Permission = "overview.see_municipality"
 	SeeGrades               Permission = "grades.see"
+	SeeSurveys              Permission = "surveys.see"
 	StartSurvey             Permission = "surveys.start"
+	AnswerSurvey            Permission = "surveys.answer"
 	SeeSurveyAnswers        Permission = "surveys.see_answers"
 	SeeSurveyResults        Permission = "surveys.see_results"
 	SeeSurveySummary        Permission = "surveys.see_summary"
@@ -95,10 +97,9 @@ const (
 // municipality or the platform (C-12), auditor and analyst by the platform
 // (S-49).
 //
-// Grades and surveys have no routes yet. Who is to see them is decided all the
-// same, because it is asked for beside the rest (EMU-064 to EMU-073, C-16):
-// answers of single pupils for the class teacher and the support staff, results
-// without names for the management, a summary for the municipality.
+// Grades and answers to surveys of single pupils are for the class teacher and
+// the support staff, results without names for the management, a summary for
+// the municipality (EMU-064 to EMU-073, C-16).
 var may = map[Permission][]Role{
 	SignIn:                  {Anonymous},
 	Register:                {Token},
@@ -134,7 +135,9 @@ var may = map[Permission][]Role{
 	SeeTeachers:             {SchoolManagement},
 	SeeMunicipalityOverview: {MunicipalityAnalyst},
 	SeeGrades:               {ClassTeacher, SupportStaff},
+	SeeSurveys:              {ClassTeacher, SchoolManagement, SupportStaff, SchoolAdmin},
 	StartSurvey:             {ClassTeacher, SchoolAdmin},
+	AnswerSurvey:            {Token},
 	SeeSurveyAnswers:        {ClassTeacher, SupportStaff},
 	SeeSurveyResults:        {SchoolManagement},
 	SeeSurveySummary:        {MunicipalityAnalyst},

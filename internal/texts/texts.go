@@ -25,7 +25,7 @@ const (
 type Text struct{ LV, EN string }
 
 // tables are all texts there are, one table for each file of this package.
-var tables = []map[string]Text{core, fields, identity, organisation, attendance, reactions, rows, users, audit, proofs, account, exams}
+var tables = []map[string]Text{core, fields, identity, organisation, attendance, reactions, rows, users, audit, proofs, account, exams, surveys}
 
 var all = merge(tables)
 
