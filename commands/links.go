@@ -17,7 +17,7 @@ import (
 	"zurnals/eventstore"
 )
 
-// Links derives the secrets that are mailed: they are in no event and in no
+// Links derives the secrets that are mailed or handed out: they are in no event and in no
 // table, and follow from the ids in an event and one key. How long a link
 // works, and whether a newer one has replaced it, the event tells.
 type Links struct{ key []byte }
@@ -65,6 +65,11 @@ func (l *Links) PasswordReset(account domain.AccountID, id identity.PasswordRese
 	return l.token("password-reset", account.UUID, id.UUID)
 }
 
+// Survey returns the token of the link by which one pupil answers one survey.
+func (l *Links) Survey(survey domain.SurveyID, id domain.SurveyTokenID) string {
+	return l.token("survey", survey.UUID, id.UUID)
+}
+
 // LoginCode returns the code, six digits, that is mailed for a challenge.
 func (l *Links) LoginCode(id identity.ChallengeID) string {
 	mac := l.mac("code", id.UUID, uuid.Nil)
@@ -79,6 +84,11 @@ func (l *Links) registration(token string) (domain.AccountID, domain.InvitationI
 func (l *Links) challenge(token string) (domain.AccountID, identity.ChallengeID, bool) {
 	account, id, ok := l.open("challenge", token)
 	return domain.AccountID{UUID: account}, identity.ChallengeID{UUID: id}, ok
+}
+
+func (l *Links) survey(token string) (domain.SurveyID, domain.SurveyTokenID, bool) {
+	survey, id, ok := l.open("survey", token)
+	return domain.SurveyID{UUID: survey}, domain.SurveyTokenID{UUID: id}, ok
 }
 
 // ownLink returns what a link is for that only the signed in account it was
