@@ -62,12 +62,6 @@ const (
 	UnknownKind AbsenceKind = "unknown"   // the e-journal does not say, or says it in another way
 )
 
-// Bounds of a journal, so that all of it fits into one append.
-const (
-	MaxGrades   = 600
-	MaxAbsences = 1500
-)
-
 // JournalOf returns the journal of a pupil in a school year. Its stream is
 // short: a new year begins a new one.
 func JournalOf(student domain.StudentID, year domain.SchoolYearID) domain.JournalID {

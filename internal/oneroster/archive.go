@@ -4,8 +4,18 @@
 // Read checks the archive as a whole and refuses it with everything that is
 // wrong with its form. Archive.School then returns what it says about one
 // school; a row that is wrong there is reported, and the others are taken.
-// Only what the roster needs is read: all other columns and files are dropped
-// before anything is kept of them (C-50).
+// Only what is needed is read: all other columns and files are dropped before
+// anything is kept of them (C-50).
+//
+// Grades are in lineItems.csv and results.csv, as OneRoster has them. It has no
+// absences, so these are in a file of our own, absences.csv, which the manifest
+// names as file.absences:
+//
+//	studentSourcedId  the pupil
+//	date              day of the lesson, such as 2025-09-12
+//	lesson            its number on that day; may be missing
+//	subject           may be missing
+//	kind              excused or attaisnots, unexcused or neattaisnots, else unknown
 package oneroster
 
 import (
@@ -49,7 +59,9 @@ var (
 // An Archive is a OneRoster archive whose form is right.
 type Archive struct {
 	sessions, orgs, classes, courses, users, enrolments *table
+	lineItems, results, absences                        *table
 
+	system   string // what the source calls itself
 	warnings []Problem
 }
 
@@ -85,6 +97,9 @@ func Read(data []byte) (*Archive, error) {
 		{&a.courses, "courses", false, courseColumns},
 		{&a.users, "users", true, userColumns},
 		{&a.enrolments, "enrollments", true, enrolmentColumns},
+		{&a.lineItems, "lineItems", false, lineItemColumns},
+		{&a.results, "results", false, resultColumns},
+		{&a.absences, "absences", false, absenceColumns},
 	} {
 		content, ok := files[f.name]
 		mode := modes[f.name]

@@ -44,6 +44,8 @@ func (a *Archive) manifest(content []byte) (map[string]mode, error) {
 			default:
 				return nil, refuse(ErrManifest, r.line, shown(name), "is neither bulk nor delta nor absent")
 			}
+		case name == "source.systemName":
+			a.system, _ = domain.Line(value, maxName) // one that is no name is none
 		case name == "manifest.version" && value == "1": // a spreadsheet has written it so
 			a.warnings = append(a.warnings, Problem{File: file, Row: r.line, Field: name, Code: "oneroster.manifest_version", Warning: true})
 		case name == "manifest.version" && value != "1.0":
@@ -57,7 +59,7 @@ func (a *Archive) manifest(content []byte) (map[string]mode, error) {
 			return nil, refuse(ErrManifest, 0, name, "is missing")
 		}
 	}
-	for _, f := range []string{"academicSessions", "orgs", "classes", "courses", "users", "enrollments"} {
+	for _, f := range []string{"academicSessions", "orgs", "classes", "courses", "users", "enrollments", "lineItems", "results", "absences"} {
 		if modes[f] == "" {
 			modes[f] = absent
 		}

@@ -15,6 +15,12 @@ type School struct {
 	Courses  []Group // scheduled: mācību grupas
 	Students []Student
 
+	// System is what the source of grades and absences calls itself. The years
+	// are those that the file has grades or absences of: of others it says
+	// nothing.
+	System                    string
+	GradedYears, AbsenceYears []string
+
 	// Damaged are the pupils whose own row is wrong. They are not in Students,
 	// and are not missing either.
 	Damaged []string
@@ -48,6 +54,11 @@ type Student struct {
 	Grade                 string
 	Enrolments            []Enrolment
 	Partial               bool // some row about the enrolments is wrong
+
+	Grades          []Grade
+	GradesPartial   bool // some row about the grades is wrong
+	Absences        []Absence
+	AbsencesPartial bool // some row about the absences is wrong
 }
 
 // An Enrolment is a time in a group, from From until the day before Until.
@@ -85,14 +96,14 @@ func (y Year) Problem(field, code string) Problem { return y.row.problem(field, 
 // School returns what the archive says about the school with a source id. It
 // is refused if there is no such school in it; rows of others are counted only.
 func (a *Archive) School(sourceID string) (*School, error) {
-	s := &reading{School: new(School), id: sourceID, groups: make(map[string]place), damaged: make(map[string]bool)}
+	s := &reading{School: &School{System: a.system}, id: sourceID, groups: make(map[string]place), damaged: make(map[string]bool)}
 	if err := s.orgs(a.orgs); err != nil {
 		return nil, err
 	}
 	for _, p := range a.warnings {
 		s.note(p)
 	}
-	for _, t := range []*table{a.sessions, a.orgs, a.classes, a.courses, a.users, a.enrolments} {
+	for _, t := range []*table{a.sessions, a.orgs, a.classes, a.courses, a.users, a.enrolments, a.lineItems, a.results, a.absences} {
 		for _, column := range t.unknown {
 			s.warn(row{table: t, line: 1}, column, "oneroster.column_unknown")
 		}
@@ -101,6 +112,8 @@ func (a *Archive) School(sourceID string) (*School, error) {
 	s.classes(a.classes)
 	s.readUsers(a.users)
 	s.enrol(a.enrolments)
+	s.readGrades(a.lineItems, a.results)
+	s.readAbsences(a.absences)
 	for i, student := range s.Students {
 		if !student.Partial && !slices.ContainsFunc(student.Enrolments, func(e Enrolment) bool { return s.groups[e.Group].class }) {
 			s.warn(s.rows[i], "sourcedId", "roster.no_class")
@@ -116,6 +129,7 @@ type reading struct {
 	id               string
 	schools          map[string]bool   // all organisations, true if it is this one
 	years            map[string]string // id of the year that a session is in, by id of the session
+	terms            map[string]string // title of a session that is no school year, by its id
 	groups           map[string]place
 	users            map[string]user
 	rows             []row // of Students
@@ -124,7 +138,10 @@ type reading struct {
 }
 
 // A place is where a class or course of the file is.
-type place struct{ here, class, wrong bool }
+type place struct {
+	here, class, wrong bool
+	subject            string // of what is graded in it
+}
 
 // A user is one of the file.
 type user struct {
@@ -264,8 +281,11 @@ func (s *reading) sessions(t *table) {
 			years[id], byNumber[r.get("schoolYear")] = true, id
 		}
 	}
-	s.years = make(map[string]string)
+	s.years, s.terms = make(map[string]string), make(map[string]string)
 	for id, r := range rows {
+		if !years[id] {
+			s.terms[id], _ = domain.Line(r.get("title"), maxTitle)
+		}
 		up := id
 		for depth := 0; depth < 5 && up != "" && !years[up]; depth++ {
 			above, ok := rows[up]
@@ -303,6 +323,7 @@ func (s *reading) classes(t *table) {
 			s.OtherSchools++
 		} else {
 			p.wrong = !s.group(r, id, kind)
+			p.subject = subject(r)
 		}
 		s.groups[id] = p
 	}

@@ -43,6 +43,18 @@ var (
 		[]string{"sourcedId", "classSourcedId", "schoolSourcedId", "userSourcedId", "role"},
 		[]string{"primary", "beginDate", "endDate"},
 	}
+	lineItemColumns = layout{
+		[]string{"sourcedId", "title", "classSourcedId", "gradingPeriodSourcedId"},
+		[]string{"description", "assignDate", "dueDate", "categorySourcedId", "resultValueMin", "resultValueMax"},
+	}
+	resultColumns = layout{
+		[]string{"sourcedId", "lineItemSourcedId", "studentSourcedId", "scoreStatus", "score", "scoreDate"},
+		[]string{"comment"},
+	}
+	absenceColumns = layout{
+		[]string{"studentSourcedId", "date", "kind"},
+		[]string{"lesson", "subject"},
+	}
 )
 
 // A table is one CSV file.
