@@ -123,7 +123,7 @@ var planned = regexp.MustCompile(`(?i)^\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b`)
 // part of their text, each with its reason.
 var unindexed = map[string]string{
 	"hashtextextended(t::text, 0)": "a rebuild compares old and new tables, all of both",
-	"LIMIT 1001) AS found":         "ends as soon as it has found many; when few are to be found it uses the index",
+	"LIMIT $2) AS found":           "ends as soon as it has found many; when few are to be found it uses the index",
 }
 
 // filtered are requests for lists beside those of the matrix: each filter is a

@@ -327,6 +327,10 @@ func (d *staffServer) kinds() []listKind {
 			name := []rune(strings.ToLower(familyNames[n%len(familyNames)]))
 			return all + "&q=" + url.QueryEscape(string(name[:min(len(name), 3+n%3)]))
 		}},
+		{"search by one or two letters", func(n int) string {
+			name := []rune(strings.ToLower(familyNames[n%len(familyNames)]))
+			return all + "&q=" + url.QueryEscape(string(name[:1+n%2]))
+		}},
 		{"filter by role", func(n int) string { return all + "&role_held=" + roles[n%len(roles)] }},
 		{"first page of a school", func(n int) string { return "/api/v1/schools/" + d.schools[n%len(d.schools)] + "/users" }},
 	}

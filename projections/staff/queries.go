@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -85,70 +84,84 @@ var (
 // search is a filter on those in order, of whom many have it.
 const gram = 3
 
-const memberOrder = ` ORDER BY p.family_name COLLATE "lv-x-icu", p.given_name COLLATE "lv-x-icu", p.account, s.place`
+const (
+	personOrder = `p.family_name COLLATE "lv-x-icu", p.given_name COLLATE "lv-x-icu", p.account`
+	memberOrder = " ORDER BY " + personOrder + ", s.place"
+)
 
 // A question is a statement that lists members, and its arguments.
 type question struct {
-	sql    string
-	args   []any
-	anew   bool // planned for these arguments each time: how many rows there are depends on them
-	search int  // which argument is what is searched; zero for nothing, or too little for the index
+	sql  string
+	args []any
+	anew bool // planned for these arguments each time: how many rows there are depends on them
 }
 
 // few is how many people a search finds at most for them to be sorted. Of more,
 // a page of them soon comes by when all are gone through in order.
 const few = 1_000
 
-const people = "{staff}.person AS p"
-
-// narrow has a search that finds few people begin with them. PostgreSQL supposes
-// that those found are spread over the alphabet, which those of one name are not,
-// and would often go through everybody.
-func (q *question) narrow(ctx context.Context, db *projections.Querier) error {
-	if q.search == 0 {
-		return nil
-	}
+// findsFew says whether a search finds few people, wherever they work.
+func findsFew(ctx context.Context, db *projections.Querier, pattern string) (bool, error) {
 	var found int
-	err := db.QueryRow(ctx, `SELECT count(*) FROM (SELECT FROM {staff}.person WHERE search LIKE $1 LIMIT 1001) AS found`,
-		pgx.QueryExecModeCacheDescribe, q.args[q.search-1]).Scan(&found)
-	if err == nil && found <= few {
-		q.sql = strings.Replace(q.sql, people, fmt.Sprintf("(SELECT * FROM {staff}.person WHERE search LIKE $%d OFFSET 0) AS p", q.search), 1)
+	err := db.QueryRow(ctx, `SELECT count(*) FROM (SELECT FROM {staff}.person WHERE search LIKE $1 LIMIT $2) AS found`,
+		pgx.QueryExecModeCacheDescribe, pattern, few+1).Scan(&found)
+	return found <= few, err
+}
+
+// search returns the table of people that a search is of, and what of them it
+// leaves out.
+//
+// A search in all schools of a municipality that finds few begins with them, in
+// order, and goes on until the page is full. PostgreSQL supposes that those found
+// are spread over the alphabet, which those of one name are not, and would often
+// go through everybody: all who come before, or all who work there.
+func (q *question) search(ctx context.Context, db *projections.Querier, f Filter) (people, condition string, err error) {
+	const everybody = "{staff}.person AS p"
+	wanted := projections.Searchable(f.Search)
+	if wanted == "" {
+		return everybody, "", nil
 	}
-	return err
+	if utf8.RuneCountInString(wanted) < gram {
+		return everybody, q.with(" AND position($%d in p.search) > 0", wanted), nil
+	}
+	pattern, narrow := projections.Page{Search: f.Search}.Pattern(), false
+	if f.Schools { // the people of one place are few enough
+		narrow, err = findsFew(ctx, db, pattern)
+	}
+	if narrow {
+		return q.with("(SELECT * FROM {staff}.person AS p WHERE search LIKE $%d ORDER BY "+personOrder+" OFFSET 0) AS p", pattern), "", err
+	}
+	q.anew = true
+	return everybody, q.with(" AND p.search LIKE $%d", pattern), err
 }
 
 // ask returns the statement that lists who works at a place.
-func ask(place access.Scope, f Filter, at time.Time) *question {
+func ask(ctx context.Context, db *projections.Querier, place access.Scope, f Filter, at time.Time) (*question, error) {
 	q := &question{args: []any{placeOf(place), at}}
+	people, condition, err := q.search(ctx, db, f)
+	if err != nil {
+		return nil, err
+	}
 	columns, from, where := memberColumns, " FROM {staff}.staff AS s JOIN "+people+" USING (account)", " WHERE s.place = $1"
 	if f.Schools {
 		columns += ", o.school, coalesce(o.name, '')"
 		from += " LEFT JOIN {organisation}.school AS o ON o.school = s.place"
 		where = " WHERE s.municipality = $1"
 	}
-	q.sql = "SELECT " + columns + ", s.place" + from + where
+	q.sql = "SELECT " + columns + ", s.place" + from + where + condition
 	if c, ok := roleConditions[f.Role]; ok {
 		q.sql += " AND " + c
 	}
 	if c, ok := stateConditions[f.State]; ok {
 		q.sql += " AND " + c
 	}
-	switch wanted := projections.Searchable(f.Search); {
-	case wanted == "":
-	case utf8.RuneCountInString(wanted) < gram:
-		q.and(" AND position($%d in p.search) > 0", wanted)
-	default:
-		q.anew = true
-		q.and(" AND p.search LIKE $%d", projections.Page{Search: f.Search}.Pattern())
-		q.search = len(q.args)
-	}
-	return q
+	return q, nil
 }
 
-// and adds a condition with one argument.
-func (q *question) and(condition string, arg any) {
+// with returns a part of the statement that has one argument.
+func (q *question) with(part string, arg any) string {
 	q.args = append(q.args, arg)
-	q.sql += fmt.Sprintf(condition, len(q.args))
+	return fmt.Sprintf(part, len(q.args))
 }
 
 // bound returns the arguments as pgx takes them. A statement that has no name is
@@ -197,19 +210,17 @@ func At(ctx context.Context, db *projections.DB, by access.Actor, place access.S
 	}
 	f.Search = page.Search
 	lines, err := projections.Query(ctx, db, by, access.At(access.SeeUsers, place), f.reads(), func(ctx context.Context, q *projections.Querier) ([]line, error) {
-		ask := ask(place, f, at)
-		if f.Schools { // the people of one place are few enough
-			if err := ask.narrow(ctx, q); err != nil {
-				return nil, err
-			}
+		ask, err := ask(ctx, q, place, f, at)
+		if err != nil {
+			return nil, err
 		}
 		if more {
 			n := len(ask.args)
-			ask.sql += fmt.Sprintf(` AND (p.family_name COLLATE "lv-x-icu", p.given_name COLLATE "lv-x-icu", p.account, s.place) > ($%d, $%d, $%d::uuid, $%d::uuid)`, n+1, n+2, n+3, n+4)
+			ask.sql += fmt.Sprintf(` AND (`+personOrder+`, s.place) > ($%d, $%d, $%d::uuid, $%d::uuid)`, n+1, n+2, n+3, n+4)
 			ask.args = append(ask.args, after[0], after[1], after[2], after[3])
 		}
 		ask.sql += memberOrder
-		ask.and(" LIMIT $%d", page.Size()+1)
+		ask.sql += ask.with(" LIMIT $%d", page.Size()+1)
 		rows, err := q.Query(ctx, ask.sql, ask.bound()...)
 		return projections.Collect(rows, err, func(l *line) []any { return l.fields(f) })
 	})
@@ -227,7 +238,10 @@ func At(ctx context.Context, db *projections.DB, by access.Actor, place access.S
 func Walk(ctx context.Context, db *projections.DB, by access.Actor, place access.Scope, filter Filter, at time.Time, f func(Member) error) error {
 	// What f has been given cannot be taken back, should a replica break off.
 	_, err := projections.Query(projections.OnPrimary(ctx), db, by, access.At(access.SeeUsers, place), filter.reads(), func(ctx context.Context, q *projections.Querier) (none struct{}, err error) {
-		ask := ask(place, filter, at)
+		ask, err := ask(ctx, q, place, filter, at)
+		if err != nil {
+			return none, err
+		}
 		rows, err := q.Query(ctx, ask.sql+memberOrder, ask.bound()...)
 		if err != nil {
 			return none, err
@@ -278,7 +292,7 @@ func Imports(ctx context.Context, db *projections.DB, by access.Actor, place acc
 			ask.args = append(ask.args, before, last)
 		}
 		ask.sql += " ORDER BY started_at DESC, import"
-		ask.and(" LIMIT $%d", page.Size()+1)
+		ask.sql += ask.with(" LIMIT $%d", page.Size()+1)
 		rows, err := q.Query(ctx, ask.sql, ask.args...)
 		return projections.Collect(rows, err, (*Import).fields)
 	})
