@@ -147,23 +147,24 @@ func (b *builder) tell(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		b.mu.Lock()
-		p := b.progress
-		if p != nil {
-			copied := *p
-			p = &copied
-		}
-		b.mu.Unlock()
-		if p == nil {
-			continue
-		}
-		_, err := b.engine.pool.Exec(ctx, `INSERT INTO projection.build VALUES ($1, $2, $3, $4, $5, clock_timestamp())
-			ON CONFLICT (name) DO UPDATE SET phase = excluded.phase, done = excluded.done, total = excluded.total, started = excluded.started, seen = excluded.seen`,
-			b.d.name, p.Phase, p.Done, p.Total, p.Started)
-		if err != nil && ctx.Err() == nil {
+		if err := b.tellOnce(ctx); err != nil && ctx.Err() == nil {
 			b.engine.options.Logger.Warn("the progress of a build cannot be told", "projection", b.d.name, "error", err)
 		}
 	}
+}
+
+func (b *builder) tellOnce(ctx context.Context) error {
+	b.mu.Lock()
+	if b.progress == nil {
+		b.mu.Unlock()
+		return nil
+	}
+	p := *b.progress
+	b.mu.Unlock()
+	_, err := b.engine.pool.Exec(ctx, `INSERT INTO projection.build VALUES ($1, $2, $3, $4, $5, clock_timestamp())
+		ON CONFLICT (name) DO UPDATE SET phase = excluded.phase, done = excluded.done, total = excluded.total, started = excluded.started, seen = excluded.seen`,
+		b.d.name, p.Phase, p.Done, p.Total, p.Started)
+	return err
 }
 
 // end gives the lock back; if that cannot be done, by closing the connection.
@@ -320,6 +321,11 @@ func (b *builder) fillTo(ctx context.Context, schema string, upto int64) (err er
 			script(context.WithoutCancel(ctx), b.pg, "ROLLBACK")
 		}
 	}()
+	// Whenever this process is killed: by what it told, others see that there is
+	// something to sweep.
+	if err := b.tellOnce(ctx); err != nil {
+		return err
+	}
 	err = script(ctx, b.pg, fmt.Sprintf("BEGIN; CREATE SCHEMA %s; SET LOCAL search_path TO %[1]s; CREATE TABLE gate (); %s", schema, b.d.schema))
 	if err != nil {
 		return err

@@ -76,7 +76,7 @@ func (e *Engine) retireUnkept(ctx context.Context, r *runner) error {
 func (e *Engine) sweep(ctx context.Context, r *runner) error {
 	fresh := r.d.live() + "_new"
 	var there bool
-	err := e.pool.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL OR EXISTS (SELECT FROM projection.build WHERE name = $2)`, fresh, r.d.name).Scan(&there)
+	err := e.pool.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL OR EXISTS (SELECT FROM projection.build WHERE name = $2 AND seen < clock_timestamp() - interval '5 seconds')`, fresh, r.d.name).Scan(&there)
 	if err != nil || !there {
 		return err
 	}
