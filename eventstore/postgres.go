@@ -88,41 +88,31 @@ func (p *Postgres) Waiting() int { return len(p.queue) }
 
 func (p *Postgres) finish() { p.once.Do(func() { close(p.stopped) }) }
 
-// Append implements Log.
+// Append implements Log. The appends of one goroutine are served in its order.
 func (p *Postgres) Append(ctx context.Context, r Request) (Result, error) {
-	return p.begin(ctx, &r)()
-}
-
-// begin puts an append into the queue of the lane and returns what waits for
-// its answer. Those of one goroutine are served in its order as far as they
-// touch the same things.
-func (p *Postgres) begin(ctx context.Context, r *Request) (answer func() (Result, error)) {
-	fail := func(err error) func() (Result, error) {
-		return func() (Result, error) { return Result{}, err }
-	}
 	if err := r.Check(); err != nil {
-		return fail(fmt.Errorf("append: %w", err))
+		return Result{}, fmt.Errorf("append: %w", err)
 	}
-	if err := checkSeals(ctx, p.keys, r); err != nil {
-		return fail(fmt.Errorf("append: %w", err))
+	if err := checkSeals(ctx, p.keys, &r); err != nil {
+		return Result{}, fmt.Errorf("append: %w", err)
 	}
 	own := r.Command == uuid.Nil // nobody else knows the id: finding it means it was us
 	if own {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return fail(fmt.Errorf("append: %w", err))
+			return Result{}, fmt.Errorf("append: %w", err)
 		}
 		r.Command = id
 	}
-	a := p.newPending(ctx, r)
+	a := p.newPending(ctx, &r)
 	select {
 	case p.queue <- a:
 	case <-ctx.Done():
-		return fail(context.Cause(ctx))
+		return Result{}, context.Cause(ctx)
 	case <-p.stopped:
-		return fail(fmt.Errorf("append: %w: closed", ErrUnavailable))
+		return Result{}, fmt.Errorf("append: %w: closed", ErrUnavailable)
 	}
-	return func() (Result, error) { return p.answer(a, own) }
+	return p.answer(a, own)
 }
 
 // answer waits for what became of an append.

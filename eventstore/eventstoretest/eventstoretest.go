@@ -87,7 +87,6 @@ func Suite(t *testing.T, open func(t *testing.T) Fixture) {
 		"erasure":                                    erasure,
 		"secrets of the program":                     secrets,
 		"the first reason to refuse is the one told": firstReason,
-		"an import in bulk, begun again":             bulk,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
