@@ -299,6 +299,7 @@ func openSheet(u *unit, token string) (survey surveys.Survey, pupil surveys.Pupi
 	case survey.Over(today):
 		return survey, pupil, surveys.ErrOver
 	}
+	pupil.Class = class // since the link was issued it may have become another
 	sheet, err := peek(u, surveys.Sheets, tokenID)
 	if err == nil {
 		err = sheet.Open()

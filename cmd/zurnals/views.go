@@ -8,6 +8,7 @@ import (
 	"zurnals/projections/organisation"
 	"zurnals/projections/staff"
 	"zurnals/projections/students"
+	"zurnals/projections/surveys"
 )
 
 // readModels are all read models that the program keeps.
@@ -16,6 +17,7 @@ var readModels = []projections.Any{
 	organisation.Projection,
 	students.Projection,
 	attendance.Projection,
+	surveys.Projection,
 	audit.Projection,
 	analytics.AttendanceWeek,
 }

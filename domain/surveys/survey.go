@@ -96,7 +96,7 @@ func (Close) surveyCommand()       {}
 // program: it is no secret by itself.
 type Pupil struct {
 	Student domain.StudentID     `json:"student_id"`
-	Class   domain.ClassID       `json:"class_id"` // that the pupil was in then
+	Class   domain.ClassID       `json:"class_id"` // that the pupil is in at the time
 	Token   domain.SurveyTokenID `json:"token_id"`
 }
 

@@ -51,7 +51,7 @@ type (
 		Pupils []Pupil         `json:"pupils"`
 	}
 
-	// SurveyAnswered is what one pupil said, who was asked in Class.
+	// SurveyAnswered is what one pupil said, who was in Class at the time.
 	SurveyAnswered struct {
 		Survey  domain.SurveyID      `json:"survey_id"`
 		School  domain.SchoolID      `json:"school_id"`
