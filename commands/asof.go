@@ -22,15 +22,6 @@ func AsOfPosition(position int64) AsOf { return AsOf{position: position, given: 
 // ErrAsOf refuses a moment that is none.
 var ErrAsOf = domain.Refuse(domain.Invalid, "audit.as_of", "not a position, a time or a day")
 
-// riga is where a day begins and ends.
-var riga = func() *time.Location {
-	zone, err := time.LoadLocation("Europe/Riga")
-	if err != nil {
-		panic(err) // the zones are compiled in
-	}
-	return zone
-}()
-
 // ParseAsOf reads a position of the log, a time such as 2025-09-01T08:40:00Z,
 // or a day such as 2025-09-01, which means its end. Nothing is now.
 func ParseAsOf(s string) (AsOf, error) {
@@ -44,7 +35,7 @@ func ParseAsOf(s string) (AsOf, error) {
 		return AsOf{at: at, given: true}, nil
 	}
 	if day, err := domain.ParseDate(s); err == nil {
-		return AsOf{at: day.Start(riga).AddDate(0, 0, 1).Add(-time.Microsecond), given: true}, nil
+		return AsOf{at: day.Start(domain.Riga).AddDate(0, 0, 1).Add(-time.Microsecond), given: true}, nil
 	}
 	return AsOf{}, ErrAsOf.In("query.as_of")
 }

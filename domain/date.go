@@ -1,6 +1,18 @@
 package domain
 
-import "time"
+import (
+	"time"
+	_ "time/tzdata" // the program brings the time zones along: they are part of what it decides
+)
+
+// Riga is where schools are: what the day is there, and the time.
+var Riga = func() *time.Location {
+	zone, err := time.LoadLocation("Europe/Riga")
+	if err != nil {
+		panic(err) // the zones are compiled in
+	}
+	return zone
+}()
 
 // A Date is a day of the calendar, such as 2025-09-01, in no time zone. Dates
 // compare as strings do.

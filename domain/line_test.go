@@ -86,15 +86,11 @@ func TestDates(t *testing.T) {
 			t.Errorf("%q is %q", s, d)
 		}
 	}
-	riga, err := time.LoadLocation("Europe/Riga")
-	if err != nil {
-		t.Fatal(err)
-	}
 	day, err := domain.ParseDate("2024-02-29")
 	if err != nil || day.DaysUntil("2024-03-31") != 31 || day.DaysUntil(day) != 0 {
 		t.Error(day, err)
 	}
-	if start := day.Start(riga); start.UTC().Format(time.RFC3339) != "2024-02-28T22:00:00Z" || domain.DateOf(start) != day {
+	if start := day.Start(domain.Riga); start.UTC().Format(time.RFC3339) != "2024-02-28T22:00:00Z" || domain.DateOf(start) != day {
 		t.Error(start)
 	}
 }

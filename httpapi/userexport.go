@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/internal/texts"
 	"zurnals/projections/staff"
@@ -59,14 +60,5 @@ func lastSignIn(at *time.Time) string {
 	if at == nil {
 		return "–"
 	}
-	return at.In(riga).Format("2006-01-02 15:04")
+	return at.In(domain.Riga).Format("2006-01-02 15:04")
 }
-
-// riga is the time that schools have.
-var riga = func() *time.Location {
-	zone, err := time.LoadLocation("Europe/Riga")
-	if err != nil {
-		panic(err) // the zones are compiled in
-	}
-	return zone
-}()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"zurnals/domain"
 	"zurnals/httpapi"
 	"zurnals/internal/metrics"
 	"zurnals/migrations"
@@ -148,7 +149,7 @@ func (a *app) checkClock(ctx context.Context) (warning string, err error) {
 		return fmt.Sprintf("the last event was recorded %v from now: the clock was set back; times in the log stand still until then", ahead.Round(time.Second)), nil
 	case lead != 0 && !a.cfg.Dev:
 		return fmt.Sprintf("the clock shows %s: it was moved by %v with --dev or by a demo, and this database keeps that",
-			now.In(riga).Format("2006-01-02 15:04"), lead), nil
+			now.In(domain.Riga).Format("2006-01-02 15:04"), lead), nil
 	}
 	return "", nil
 }

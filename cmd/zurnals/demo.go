@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-	_ "time/tzdata" // a machine need not have the zones
 
 	"github.com/google/uuid"
 
@@ -235,7 +234,7 @@ func (a *app) welcome(out io.Writer, took time.Duration, demo bool) {
 	if !a.cfg.Dev {
 		return
 	}
-	fmt.Fprintf(out, "  mail            %s/dev/mail\n  clock           %s, moved at %s/dev/clock\n", a.cfg.PublicURL, a.clock.Now().In(riga).Format("Monday 2006-01-02 15:04 MST"), a.cfg.PublicURL)
+	fmt.Fprintf(out, "  mail            %s/dev/mail\n  clock           %s, moved at %s/dev/clock\n", a.cfg.PublicURL, a.clock.Now().In(domain.Riga).Format("Monday 2006-01-02 15:04 MST"), a.cfg.PublicURL)
 	if !demo {
 		return
 	}
@@ -244,12 +243,3 @@ func (a *app) welcome(out io.Writer, took time.Duration, demo bool) {
 		fmt.Fprintf(out, "  %-28s %s\n", p.email, p.does)
 	}
 }
-
-// riga is the time zone of schools.
-var riga = func() *time.Location {
-	l, err := time.LoadLocation("Europe/Riga")
-	if err != nil {
-		panic(err) // the zones are in the binary
-	}
-	return l
-}()

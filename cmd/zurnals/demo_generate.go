@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/internal/demo"
 )
@@ -50,7 +51,7 @@ func (a *app) generate(ctx context.Context, size demo.Size, out io.Writer) error
 	if err := a.clock.Set(ctx, demoStart); err != nil {
 		return err
 	}
-	d := &demo.Demo{Size: size, Commands: a.commands, Links: a.links, Clock: a.clock, Zone: riga, Password: demoPassword}
+	d := &demo.Demo{Size: size, Commands: a.commands, Links: a.links, Clock: a.clock, Password: demoPassword}
 	planned, err := d.Planned()
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (a *app) generate(ctx context.Context, size demo.Size, out io.Writer) error
 		return err
 	}
 	fmt.Fprintf(out, "Read models built in %v.\n", time.Since(built).Round(100*time.Millisecond))
-	fmt.Fprintf(out, "\nThe clock of this database shows %s. Look at it with:\n  zurnals serve -dev -data-dir %s\n", a.clock.Now().In(riga).Format("2006-01-02 15:04"), a.cfg.DataDir)
+	fmt.Fprintf(out, "\nThe clock of this database shows %s. Look at it with:\n  zurnals serve -dev -data-dir %s\n", a.clock.Now().In(domain.Riga).Format("2006-01-02 15:04"), a.cfg.DataDir)
 	fmt.Fprintf(out, "Sign in as one of the demo accounts; class teachers have the same password, %s.\n", demoPassword)
 	return nil
 }

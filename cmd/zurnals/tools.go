@@ -138,7 +138,7 @@ func replayStream(ctx context.Context, args []string, out io.Writer) error {
 		if len(words) != 1 {
 			return fmt.Errorf("%w: zurnals replay <stream> [-as-of time|position]", errUsage)
 		}
-		return replay.Stream(ctx, out, a.commands, operator(), words[0], asOf, riga)
+		return replay.Stream(ctx, out, a.commands, operator(), words[0], asOf, domain.Riga)
 	})
 }
 

@@ -3,7 +3,6 @@ package attendance
 import (
 	"fmt"
 	"time"
-	_ "time/tzdata" // the program brings the time zones along: they are part of what it decides
 
 	"zurnals/domain"
 )
@@ -141,19 +140,10 @@ func (l Lesson) allows(s Status, set StatusSet, now time.Time) bool {
 	return true
 }
 
-// zone is where schools are.
-var zone = func() *time.Location {
-	riga, err := time.LoadLocation("Europe/Riga")
-	if err != nil {
-		panic(err) // the zones are compiled in
-	}
-	return riga
-}()
-
 // at returns when it is that time of that day. A time that the clock leaves
 // out when summer begins is none.
 func at(day domain.Date, clock string) (time.Time, error) {
-	t, err := time.ParseInLocation("2006-01-02 15:04", string(day)+" "+clock, zone)
+	t, err := time.ParseInLocation("2006-01-02 15:04", string(day)+" "+clock, domain.Riga)
 	if err == nil && t.Format("15:04") != clock || t.Year() < 2000 || t.Year() > 2099 {
 		err = fmt.Errorf("there is no %s %s", day, clock)
 	}
@@ -161,4 +151,4 @@ func at(day domain.Date, clock string) (time.Time, error) {
 }
 
 // Day returns the day that it is in schools.
-func Day(t time.Time) domain.Date { return domain.DateOf(t.In(zone)) }
+func Day(t time.Time) domain.Date { return domain.DateOf(t.In(domain.Riga)) }

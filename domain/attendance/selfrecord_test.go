@@ -231,8 +231,7 @@ func FuzzSchedule(f *testing.F) {
 			return
 		}
 		e := happened[0].(attendance.LessonScheduled)
-		riga, _ := time.LoadLocation("Europe/Riga")
-		if got := e.StartsAt.In(riga).Format("2006-01-02 15:04"); got != date+" "+from {
+		if got := e.StartsAt.In(domain.Riga).Format("2006-01-02 15:04"); got != date+" "+from {
 			t.Fatalf("%q %q starts %s", date, from, got)
 		}
 		if !e.EndsAt.IsZero() && !e.EndsAt.After(e.StartsAt) {

@@ -39,8 +39,7 @@ type Demo struct {
 	Commands *commands.Commands
 	Links    *commands.Links
 	Clock    Clock
-	Zone     *time.Location // of the schools
-	Password string         // of all teachers
+	Password string // of all teachers
 
 	Municipality domain.MunicipalityID
 	schools      []*school

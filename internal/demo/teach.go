@@ -47,11 +47,11 @@ func (d *Demo) Teach(ctx context.Context) error {
 
 // until turns the clock on to a minute of a day, if it is not later already.
 func (d *Demo) until(ctx context.Context, day domain.Date, minutes int) error {
-	midnight, err := time.ParseInLocation(time.DateOnly, string(day), d.Zone)
+	midnight, err := time.ParseInLocation(time.DateOnly, string(day), domain.Riga)
 	if err != nil {
 		return err
 	}
-	at := time.Date(midnight.Year(), midnight.Month(), midnight.Day(), 0, minutes, 0, 0, d.Zone)
+	at := time.Date(midnight.Year(), midnight.Month(), midnight.Day(), 0, minutes, 0, 0, domain.Riga)
 	if by := at.Sub(d.Clock.Now()); by > 0 {
 		return d.Clock.Advance(ctx, by)
 	}

@@ -8,7 +8,8 @@ import (
 	"sync"
 	texttemplate "text/template"
 	"time"
-	_ "time/tzdata" // the machine may have none
+
+	"zurnals/domain"
 )
 
 // A Language is one that letters are written in.
@@ -189,22 +190,13 @@ var written = sync.OnceValue(func() map[string]*script {
 	return all
 })
 
-// riga is where the schools are; letters tell the time there.
-var riga = func() *time.Location {
-	l, err := time.LoadLocation("Europe/Riga")
-	if err != nil {
-		panic(err) // it is part of the program
-	}
-	return l
-}()
-
 // moments write a time after "until": in Latvian in the dative.
 var moments = map[Language]func(time.Time) string{
 	Latvian: func(t time.Time) string {
-		t = t.In(riga)
+		t = t.In(domain.Riga)
 		return fmt.Sprintf("%d. gada %d. %s plkst. %s", t.Year(), t.Day(), months[t.Month()-1], t.Format("15.04"))
 	},
-	English: func(t time.Time) string { return t.In(riga).Format("2 January 2006, 15:04") + " (Riga time)" },
+	English: func(t time.Time) string { return t.In(domain.Riga).Format("2 January 2006, 15:04") + " (Riga time)" },
 }
 
 var months = [12]string{

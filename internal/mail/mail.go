@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/uuid"
 	gomail "github.com/wneessen/go-mail"
+
+	"zurnals/domain"
 )
 
 // A Letter is one mail to one person, ready to be sent.
@@ -70,7 +72,7 @@ func (l Letter) message(from *mail.Address, host string) (*gomail.Msg, error) {
 	m.ToMailAddress(&mail.Address{Address: l.To})
 	m.Subject(l.Subject)
 	m.SetMessageIDWithValue(l.messageID(host))
-	m.SetDateWithValue(l.At.In(riga))
+	m.SetDateWithValue(l.At.In(domain.Riga))
 	// Absence notes and mailing lists must not answer it (RFC 3834).
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetBodyString(gomail.TypeTextPlain, l.Text)
