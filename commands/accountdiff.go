@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -62,7 +61,13 @@ func (t *teller) compare(account domain.AccountID, d *AccountDiff) error {
 	if err != nil {
 		return err
 	}
-	wasHeld, isHeld, _, err := between(t, access.Assignments, streams[accessStream(account)], d)
+	name := accessStream(account)
+	stored := upTo(streams[name], d.Until)
+	joined, err := t.c.decode(t.ctx, stored)
+	if err != nil {
+		return err
+	}
+	wasHeld, isHeld, err := between(access.Assignments, name, joined, len(upTo(stored, d.From)))
 	if err != nil {
 		return err
 	}
@@ -72,10 +77,6 @@ func (t *teller) compare(account domain.AccountID, d *AccountDiff) error {
 	d.Joined = only(isHeld.Workplaces(), wasHeld.Workplaces(), readable)
 	d.Left = only(wasHeld.Workplaces(), isHeld.Workplaces(), readable)
 
-	joined, err := t.c.decode(t.ctx, upTo(streams[accessStream(account)], d.Until))
-	if err != nil {
-		return err
-	}
 	d.Withheld = slices.ContainsFunc(joined, func(e domain.Event) bool {
 		m, ok := e.(access.MembershipStarted)
 		return ok && !readable(m.Place)
@@ -83,8 +84,15 @@ func (t *teller) compare(account domain.AccountID, d *AccountDiff) error {
 	if d.Withheld {
 		return nil
 	}
-	was, is, erased, err := between(t, identity.Accounts, streams[identity.Accounts.Stream(account)], d)
-	d.Erased, d.Changes = erased, t.differences(was, is)
+	name = identity.Accounts.Stream(account)
+	stored = upTo(streams[name], d.Until)
+	happened, err := t.c.decode(t.ctx, stored)
+	if err != nil {
+		return err
+	}
+	was, is, err := between(identity.Accounts, name, happened, len(upTo(stored, d.From)))
+	d.Erased = slices.ContainsFunc(stored, func(e eventstore.Event) bool { return e.Erased })
+	d.Changes = t.differences(was, is)
 	return err
 }
 
@@ -136,26 +144,13 @@ func connected(is bool) string {
 	return ""
 }
 
-// between returns the state of a stream at both ends of a span, and whether
-// data in it was erased.
-func between[S, C any, E domain.Event](t *teller, d domain.Decider[S, C, E], stored []eventstore.Event, span *AccountDiff) (was, is S, erased bool, err error) {
-	stored = upTo(stored, span.Until)
-	events, err := t.c.decode(t.ctx, stored)
-	if err != nil {
-		return was, is, false, err
+// between returns the state of a stream after some of its events, and after all.
+func between[S, C any, E domain.Event](d domain.Decider[S, C, E], stream string, history []domain.Event, some int) (was, is S, err error) {
+	if was, err = fold(d, stream, history[:some]); err != nil {
+		return was, is, err
 	}
-	for i, event := range events {
-		e, ok := event.(E)
-		if !ok {
-			return was, is, false, fmt.Errorf("%s@%d: %s does not belong here", stored[i].Stream, stored[i].Version, event.EventType())
-		}
-		is = d.Evolve(is, e)
-		if stored[i].Position <= span.From {
-			was = is
-		}
-		erased = erased || stored[i].Erased
-	}
-	return was, is, erased, nil
+	is, err = fold(d, stream, history)
+	return was, is, err
 }
 
 // upTo returns the events of a stream up to a position.

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"zurnals/domain"
@@ -83,11 +82,11 @@ func (c *Commands) historyNeed(ctx context.Context, by access.Actor, account dom
 	if err != nil {
 		return access.Need{}, refusal(err)
 	}
-	for _, stored := range streams[accessStream(account)] {
-		e, err := c.Catalogue.Decode(stored.Type, stored.Schema, stored.Data) // nothing in it is sealed
-		if err != nil {
-			return access.Need{}, fmt.Errorf("%s@%d: %w", stored.Stream, stored.Version, err)
-		}
+	events, err := c.decodeSealed(streams[accessStream(account)]) // nothing in it is sealed
+	if err != nil {
+		return access.Need{}, err
+	}
+	for _, e := range events {
 		if joined, ok := e.(access.MembershipStarted); ok {
 			if need := access.At(access.ReadHistory, joined.Place); by.Allow(need) == nil {
 				return need, nil

@@ -19,21 +19,9 @@ func stood[S, C any, E domain.Event](ctx context.Context, c *Commands, d domain.
 	if err != nil {
 		return zero, refusal(err)
 	}
-	stored := streams[name]
-	for i := range stored {
-		if stored[i].Position > position {
-			stored = stored[:i]
-			break
-		}
-	}
-	if err := c.Keys.Open(ctx, stored); err != nil {
+	history, err := c.decode(ctx, upTo(streams[name], position))
+	if err != nil {
 		return zero, refusal(err)
-	}
-	history := make([]domain.Event, len(stored))
-	for i, e := range stored {
-		if history[i], err = c.Catalogue.Decode(e.Type, e.Schema, e.Data); err != nil {
-			return zero, fmt.Errorf("%s@%d: %w", e.Stream, e.Version, err)
-		}
 	}
 	return fold(d, name, history)
 }

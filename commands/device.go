@@ -57,11 +57,9 @@ func toSignIn[S, C any, E domain.Event](ctx context.Context, c *Commands, d doma
 	if err != nil {
 		return state, refusal(err)
 	}
-	history := make([]domain.Event, len(stored[stream]))
-	for i, e := range stored[stream] {
-		if history[i], err = c.Catalogue.Decode(e.Type, e.Schema, e.Data); err != nil {
-			return state, err
-		}
+	history, err := c.decodeSealed(stored[stream])
+	if err != nil {
+		return state, err
 	}
 	return fold(d, stream, history)
 }

@@ -152,7 +152,7 @@ func (c *Commands) AttendanceHistory(ctx context.Context, by access.Actor, stude
 			return err
 		}
 		for _, name := range streams {
-			lesson := slices.DeleteFunc(stored[name], func(e eventstore.Event) bool { return e.Position > h.AsOf })
+			lesson := upTo(stored[name], h.AsOf)
 			events, err := c.decode(ctx, lesson)
 			if err != nil {
 				return err

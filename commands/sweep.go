@@ -25,11 +25,9 @@ func (c *Commands) namedCredentials(ctx context.Context, streams []string) (name
 		return nil, refusal(err)
 	}
 	for _, stream := range streams {
-		history := make([]domain.Event, len(stored[stream]))
-		for i, e := range stored[stream] {
-			if history[i], err = c.Catalogue.Decode(e.Type, e.Schema, e.Data); err != nil {
-				return nil, fmt.Errorf("%s@%d: %w", stream, e.Version, err)
-			}
+		history, err := c.decodeSealed(stored[stream])
+		if err != nil {
+			return nil, err
 		}
 		switch category, _, _ := strings.Cut(stream, "-"); category {
 		case identity.Accounts.Category:

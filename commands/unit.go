@@ -191,6 +191,12 @@ func (c *Commands) decode(ctx context.Context, stored []eventstore.Event) ([]dom
 	if err := c.Keys.Open(ctx, stored); err != nil {
 		return nil, err
 	}
+	return c.decodeSealed(stored)
+}
+
+// decodeSealed decodes stored events as they are: what is sealed in them stays
+// sealed.
+func (c *Commands) decodeSealed(stored []eventstore.Event) ([]domain.Event, error) {
 	events := make([]domain.Event, len(stored))
 	for i, e := range stored {
 		var err error
