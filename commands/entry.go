@@ -18,6 +18,7 @@ import (
 	"zurnals/domain/access"
 	"zurnals/domain/attendance"
 	"zurnals/domain/identity"
+	"zurnals/domain/roster"
 	"zurnals/eventstore"
 )
 
@@ -252,6 +253,7 @@ func (t *teller) place(fields []field) (whereabout, error) {
 // of any history. Who has it at the place sees it in a history too.
 var seenBy = map[string]access.Permission{
 	"identity": access.SeeUsers, "roster": access.SeeStudents, "learner": access.SeeStudents, "attendance": access.SeeAttendance,
+	"exams": access.SeeExamResults,
 }
 
 // sees says whether who asks sees the personal data of an event at a place as
@@ -259,6 +261,9 @@ var seenBy = map[string]access.Permission{
 func (t *teller) sees(e domain.Event, place access.Scope) bool {
 	context, _, _ := strings.Cut(e.EventType(), ".")
 	right, ok := seenBy[context]
+	if _, journal := e.(roster.JournalEvent); journal {
+		right = access.SeeGrades
+	}
 	return ok && t.by.Allow(access.At(right, place)) == nil
 }
 

@@ -14,7 +14,9 @@ import (
 	"zurnals/domain/access"
 	"zurnals/domain/attendance"
 	"zurnals/domain/catalogue"
+	"zurnals/domain/exams"
 	"zurnals/domain/identity"
+	"zurnals/domain/roster"
 	"zurnals/eventstore"
 )
 
@@ -63,6 +65,12 @@ func TestPersonalDataIsShownToWhoSeesItAnyway(t *testing.T) {
 		}
 		if teller.sees(identity.UserInvited{}, place.Workplace()) != c.staff {
 			t.Errorf("%s and staff", c.role)
+		}
+		if teller.sees(roster.GradesSynced{}, class) != (c.role == access.ClassTeacher || c.role == access.SupportStaff) {
+			t.Errorf("%s and grades", c.role)
+		}
+		if teller.sees(exams.ResultRecorded{}, class) != (c.role == access.SupportStaff) {
+			t.Errorf("%s and results of exams", c.role)
 		}
 	}
 }

@@ -19,7 +19,9 @@ import (
 )
 
 // LoadRoster brings the records of a school to what a OneRoster 1.1 archive
-// says: a synchronisation run (sinhronizācija).
+// says: a synchronisation run (sinhronizācija). Grades and absences come with it,
+// if the archive has them; who loads it is told how many changed, and not how
+// anybody did (C-09).
 type LoadRoster struct {
 	School domain.SchoolID
 	File   []byte
@@ -78,7 +80,7 @@ func (c *Commands) LoadRoster(ctx context.Context, by access.Actor, cmd LoadRost
 	r := &rosterRun{
 		c: c, by: by, need: need, place: place, dry: cmd.DryRun,
 		id: newID[domain.RosterSyncID](by, "roster sync"), sum: hex.EncodeToString(sum[:]), file: file,
-		groups: make(map[string]group), there: make(map[domain.StudentID]bool),
+		groups: make(map[string]group), there: make(map[domain.StudentID]bool), ids: make(map[string]domain.StudentID),
 	}
 	if done, err := r.before(ctx); done != nil || err != nil {
 		return RosterLoad{r.id, r.report}, err
@@ -110,6 +112,7 @@ type rosterRun struct {
 	began  bool             // something was appended
 	groups map[string]group // by id in the file, those without error
 	there  map[domain.StudentID]bool
+	ids    map[string]domain.StudentID // of those there, by id in the file
 	done   roster.Changes
 	report roster.Report
 }
@@ -170,6 +173,9 @@ func (r *rosterRun) work(ctx context.Context) error {
 			return err
 		}
 		start = end
+	}
+	if err := r.journals(ctx); err != nil {
+		return err
 	}
 	return r.complete(ctx)
 }
@@ -274,8 +280,8 @@ func (r *rosterRun) students(ctx context.Context, part []oneroster.Student) erro
 		}))
 		return err
 	}, func() {
-		for _, id := range found {
-			r.there[id] = true
+		for i, id := range found {
+			r.there[id], r.ids[part[i].SourceID] = true, id
 		}
 		r.done = r.done.Plus(changes)
 	})

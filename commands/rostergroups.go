@@ -22,7 +22,11 @@ func (r *rosterRun) classes(ctx context.Context, part []oneroster.Group) error {
 	var problems []oneroster.Problem
 	return r.unit(ctx, func(u *unit) error {
 		found, problems = make(map[string]group), nil
-		years, err := r.openYears(u, part)
+		used := make(map[string]bool)
+		for _, g := range part {
+			used[g.Year] = true
+		}
+		years, err := r.openYears(u, used)
 		if err != nil {
 			return err
 		}
@@ -126,14 +130,10 @@ func (r *rosterRun) class(u *unit, wanted *wantedClasses, w namedClass) (domain.
 	return id, err
 }
 
-// openYears returns the school years of the groups, by id in the file. A year
+// openYears returns the school years that are used, by id in the file. A year
 // that the school does not have is opened; one that it has with other days is
 // taken as it is.
-func (r *rosterRun) openYears(u *unit, part []oneroster.Group) (map[string]organisation.SchoolYear, error) {
-	used := make(map[string]bool)
-	for _, g := range part {
-		used[g.Year] = true
-	}
+func (r *rosterRun) openYears(u *unit, used map[string]bool) (map[string]organisation.SchoolYear, error) {
 	years := make(map[string]organisation.SchoolYear)
 	for _, y := range r.file.Years {
 		if !used[y.SourceID] {

@@ -57,6 +57,7 @@ var alone = types(
 	identity.EmailChangeStopped{}, identity.PasswordResetAsked{}, identity.Reauthenticated{},
 	learner.SignedIn{}, organisation.SchoolYearOpened{}, audit.HistoryRead{},
 	roster.StudentEnrolled{}, roster.EnrolmentRedated{}, roster.EnrolmentEnded{},
+	roster.GradesSynced{}, roster.AbsencesSynced{},
 	roster.RunBegan{}, roster.ChunkApplied{}, roster.RunEnded{}, attendance.MarksTaken{}, attendance.SelfRecorded{},
 )
 

@@ -76,6 +76,8 @@ const (
 	SeeTeachers             Permission = "overview.see_teachers"
 	SeeMunicipalityOverview Permission = "overview.see_municipality"
 	SeeGrades               Permission = "grades.see"
+	SeeExamResults          Permission = "exams.see"
+	RecordExamResults       Permission = "exams.record"
 	SeeSurveys              Permission = "surveys.see"
 	StartSurvey             Permission = "surveys.start"
 	AnswerSurvey            Permission = "surveys.answer"
@@ -135,6 +137,8 @@ var may = map[Permission][]Role{
 	SeeTeachers:             {SchoolManagement},
 	SeeMunicipalityOverview: {MunicipalityAnalyst},
 	SeeGrades:               {ClassTeacher, SupportStaff},
+	SeeExamResults:          {SupportStaff},
+	RecordExamResults:       {PlatformAdmin},
 	SeeSurveys:              {ClassTeacher, SchoolManagement, SupportStaff, SchoolAdmin},
 	StartSurvey:             {ClassTeacher, SchoolAdmin},
 	AnswerSurvey:            {Token},

@@ -54,16 +54,19 @@ func (BeginRun) rosterCommand()   {}
 func (ApplyChunk) rosterCommand() {}
 func (EndRun) rosterCommand()     {}
 
-// Changes counts pupils by what a run did to their records, each once.
+// Changes counts pupils by what a run did to their records, each once; and
+// grades and absences that are new, otherwise or gone.
 type Changes struct {
 	Added        int `json:"added,omitempty"`
 	ClassChanged int `json:"class_changed,omitempty"`
 	Updated      int `json:"updated,omitempty"`
+	Grades       int `json:"grades,omitempty"`
+	Absences     int `json:"absences,omitempty"`
 }
 
 // Plus returns the sum.
 func (c Changes) Plus(d Changes) Changes {
-	return Changes{c.Added + d.Added, c.ClassChanged + d.ClassChanged, c.Updated + d.Updated}
+	return Changes{c.Added + d.Added, c.ClassChanged + d.ClassChanged, c.Updated + d.Updated, c.Grades + d.Grades, c.Absences + d.Absences}
 }
 
 // A Roster is who is in the records of a school, and which run works on them.

@@ -96,6 +96,9 @@ func (s Student) In(class domain.ClassID, day domain.Date) bool {
 	return slices.ContainsFunc(s.enrolments, func(e held) bool { return e.Class == class && e.on(day) })
 }
 
+// Code returns the personal code, empty if there is none.
+func (s Student) Code() domain.PersonalCode { return s.details.PersonalCode }
+
 // Classes returns the classes that the pupil is in on a day. Two are accepted
 // when the source sends both (EMU-111).
 func (s Student) Classes(day domain.Date) []domain.ClassID {
