@@ -25,8 +25,9 @@ var linkTemplate = pageWith(linkHTML)
 // whoever opens the link need not be the one it was sent to.
 type linkView struct {
 	frame
-	Hint string
-	Form *linkForm
+	Hint   string
+	Form   *linkForm
+	SignIn bool // that comes next
 }
 
 type linkForm struct {
@@ -201,7 +202,7 @@ func (a *API) signInByForm(q *request) (signedIn commands.SignedIn, err error) {
 // showLink answers with the page: the form, or what has become of the link.
 func (a *API) showLink(q *request, p *linkPage, form *linkForm, err error, done bool) {
 	text := func(code string) string { return texts.Of(q.language, code) }
-	v := linkView{frame: frame{Language: q.language, Title: text(p.text + "title"), Good: done}, Form: form}
+	v := linkView{frame: frame{Language: q.language, Title: text(p.text + "title"), Good: done}, Form: form, SignIn: done && (p.ends || !p.own)}
 	status := http.StatusOK
 	switch {
 	case done:

@@ -76,7 +76,7 @@ func TestTheLinksAreOpenedInABrowser(t *testing.T) {
 	b.page("GET "+second, nil, 200, "", "Apstiprināt") // a scanner uses nothing up
 	other := &browser{s: s, cookie: &http.Cookie{Name: "__Host-zurnals", Value: s.tokens["admin"]}}
 	other.page("POST "+second, nil, 403, "", "citam kontam")
-	b.page("POST "+second, nil, 200, "identity.email_changed identity.sessions_ended", "Adrese ir nomainīta")
+	b.page("POST "+second, nil, 200, "identity.email_changed identity.sessions_ended", "Adrese ir nomainīta", `href="/sign-in"`)
 	b.page("GET "+second, nil, 401, "", `name="secret"`)
 }
 
@@ -90,7 +90,7 @@ func TestAPasswordIsResetInABrowser(t *testing.T) {
 	b.page("GET "+link, nil, 200, "", `name="again"`)
 	b.page("POST "+link, url.Values{"password": {replaced}, "again": {"cits"}}, 422, "", "nav vienādas", `name="again"`)
 	b.page("POST "+link, url.Values{"password": {"isa"}, "again": {"isa"}}, 422, "", "12 zīmēm")
-	b.page("POST "+link, url.Values{"password": {replaced}, "again": {replaced}}, 200, "identity.password_reset identity.sessions_ended", "Parole ir nomainīta")
+	b.page("POST "+link, url.Values{"password": {replaced}, "again": {replaced}}, 200, "identity.password_reset identity.sessions_ended", "Parole ir nomainīta", `href="/sign-in"`)
 	b.page("GET "+link, nil, 410, "", "jau ir izmantota")
 	b.page("GET /password-resets/x", nil, 404, "", "Šādas saites nav")
 }

@@ -14,6 +14,8 @@ var (
 	pageHTML string
 	//go:embed page.css
 	pageStyle []byte
+	//go:embed page.js
+	pageScript []byte
 
 	pageLayout = template.Must(template.New("page").Parse(pageHTML))
 )
@@ -32,7 +34,7 @@ type frame struct {
 	Title    string
 	Message  string // what has become of what was asked
 	Good     bool   // it was done
-	Script   string // path; the page needs it
+	Script   string // path of the module that does what the page is for
 }
 
 // Text returns a text in the language of the page.
@@ -67,21 +69,26 @@ func (a *API) showPage(q *request, t *template.Template, status int, view any) {
 
 const kindHTML = "text/html; charset=utf-8"
 
-// scripted serves a page that is the same for everybody: what it shows and does
-// its script asks the API for.
-func (a *API) scripted(path, title, content, script string) {
+// scripted serves a page that is the same for everybody: what it does, its script
+// asks of the API. View returns what the content shows, if that is more than texts.
+func (a *API) scripted(path, title, content, script string, view func(frame) any) {
 	t, written := pageWith(content), make(map[texts.Language][]byte)
 	for _, l := range []texts.Language{texts.Latvian, texts.English} {
-		written[l] = render(t, frame{Language: l, Title: texts.Of(l, title), Script: script})
+		written[l] = render(t, view(frame{Language: l, Title: texts.Of(l, title), Script: script}))
 	}
 	a.pages.Get(path, serve(kindHTML, func(r *http.Request) []byte { return written[asked(r.Context()).language] }))
 }
 
-// assets are the style of all pages and the scripts of some.
+// onlyTexts is for content that shows nothing but texts.
+func onlyTexts(f frame) any { return f }
+
+// assets are what pages have in common.
 func (a *API) assets() {
 	a.pages.Get("/page.css", serve("text/css; charset=utf-8", func(*http.Request) []byte { return pageStyle }))
+	a.script("/page.js", pageScript)
 }
 
+// script serves the script of a page.
 func (a *API) script(path string, body []byte) {
 	a.pages.Get(path, serve("text/javascript; charset=utf-8", func(*http.Request) []byte { return body }))
 }

@@ -65,7 +65,7 @@ func (a *API) showRegister(q *request, err error, posted bool) {
 	status := http.StatusOK
 	switch {
 	case v.Good:
-		v.Message = text("page.register_done")
+		v.Message, v.SignIn = text("page.register_done"), true
 	case err != nil:
 		status = a.failed(q, &v.frame, err)
 	}

@@ -15,6 +15,7 @@ func (a *API) routes() {
 	a.userImportRoutes()
 	a.registerPage()
 	a.linkPages()
+	a.accountPages()
 	a.rosterRoutes()
 	a.learnerRoutes()
 	a.securityRoutes()
