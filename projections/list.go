@@ -3,6 +3,7 @@ package projections
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"unicode"
 
@@ -108,4 +109,12 @@ func Optional[ID interface{ IsZero() bool }](id ID) *ID {
 		return nil
 	}
 	return &id
+}
+
+// OrNone returns the error of a query for one row: none if there is no such row.
+func OrNone(err, none error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return none
+	}
+	return err
 }

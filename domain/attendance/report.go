@@ -38,6 +38,15 @@ type Summary struct {
 // Tenths is a percentage in tenths: 833 is 83.3 %.
 type Tenths int
 
+// Number returns a percentage as it is shown, such as 83.3; of nothing none.
+func (t *Tenths) Number() *float64 {
+	if t == nil {
+		return nil
+	}
+	n := float64(*t) / 10
+	return &n
+}
+
 // A Grade is counted in hundredths: 3750 is 37.50.
 type Grade int
 

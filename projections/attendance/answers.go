@@ -184,14 +184,6 @@ type OwnRegister struct {
 // decimal returns hundredths as a number.
 func decimal[N ~int | ~int32](hundredths N) float64 { return float64(hundredths) / 100 }
 
-func percentage(t *attendance.Tenths) *float64 {
-	if t == nil {
-		return nil
-	}
-	p := float64(*t) / 10
-	return &p
-}
-
 // summary returns a summary as it is shown. A register that counts no points
 // tells only how often there was which status (C-19).
 func summary(s attendance.Summary, grades attendance.GradeType) Summary {
@@ -200,7 +192,7 @@ func summary(s attendance.Summary, grades attendance.GradeType) Summary {
 		return shown
 	}
 	share := func(lessons int, points, maximum attendance.Points, percent *attendance.Tenths) *Share {
-		return &Share{lessons, decimal(points), decimal(maximum), percentage(percent)}
+		return &Share{lessons, decimal(points), decimal(maximum), percent.Number()}
 	}
 	shown.Taken = share(s.Taken, s.Points, s.TakenMaximum, s.TakenPercent)
 	shown.All = share(s.All, s.Points, s.AllMaximum, s.AllPercent)

@@ -2,10 +2,7 @@ package attendance
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"zurnals/domain"
 	"zurnals/domain/access"
@@ -74,7 +71,7 @@ func StatusSetAt(ctx context.Context, db *projections.DB, by access.Actor, place
 
 func register(ctx context.Context, q *projections.Querier, id domain.RegisterID) (r Register, err error) {
 	err = q.QueryRow(ctx, `SELECT `+registerColumns+` FROM {attendance}.register AS r WHERE r.register = $1`, id).Scan(r.fields()...)
-	return r, orNone(err)
+	return r, projections.OrNone(err, ErrNone)
 }
 
 func statusSet(ctx context.Context, q *projections.Querier, id domain.RegisterID, version int) (StatusSet, error) {
@@ -170,7 +167,7 @@ func SheetOf(ctx context.Context, db *projections.DB, by access.Actor, place acc
 		err = q.QueryRow(ctx, `SELECT `+lessonColumns+` FROM {attendance}.lesson AS l JOIN {attendance}.register AS r USING (register)
 			WHERE l.lesson = $1 AND l.register = $2`, lesson, place.Register).Scan(l.fields()...)
 		if err != nil {
-			return s, orNone(err)
+			return s, projections.OrNone(err, ErrNone)
 		}
 		s.Lesson = l.lesson()
 		r, err := register(ctx, q, place.Register)
@@ -199,11 +196,4 @@ func SheetOf(ctx context.Context, db *projections.DB, by access.Actor, place acc
 		}
 		return s, err
 	})
-}
-
-func orNone(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrNone
-	}
-	return err
 }

@@ -36,7 +36,7 @@ func OfClass(ctx context.Context, db *projections.DB, by access.Actor, place acc
 		err = q.QueryRow(ctx, `SELECT c.class, c.name, y.name FROM {students}.class AS c JOIN {students}.school_year AS y USING (year) WHERE c.class = $1`, place.Class).
 			Scan(&c.ID, &c.Name, &c.Year)
 		if err != nil {
-			return c, orNone(err)
+			return c, projections.OrNone(err, ErrNone)
 		}
 		all, err := subjects(ctx, q, "r.class = $1", place.Class, ask)
 		if err != nil {

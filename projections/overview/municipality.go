@@ -61,7 +61,7 @@ func OfMunicipality(ctx context.Context, db *projections.DB, by access.Actor, pl
 				continue
 			}
 			all[i].Marks = &s.marks
-			all[i].Percentage = percentage(s.sum, s.most)
+			all[i].Percentage = attendance.Percent(s.sum, s.most).Number()
 		}
 		return all, nil
 	})

@@ -7,7 +7,6 @@ package overview
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -74,16 +73,7 @@ func (s *Sums) finish() {
 	if s.Statuses == nil {
 		s.Statuses = map[string]int{}
 	}
-	s.Percentage = percentage(s.points, s.maximum)
-}
-
-func percentage(points, maximum attendance.Points) *float64 {
-	p := attendance.Percent(points, maximum)
-	if p == nil {
-		return nil
-	}
-	tenths := float64(*p) / 10
-	return &tenths
+	s.Percentage = attendance.Percent(s.points, s.maximum).Number()
 }
 
 // A Register is one register of a class: a subject.
@@ -145,11 +135,4 @@ func subjects(ctx context.Context, q *projections.Querier, where string, id any,
 		all[i].finish()
 	}
 	return all, err
-}
-
-func orNone(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrNone
-	}
-	return err
 }

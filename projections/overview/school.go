@@ -2,6 +2,9 @@ package overview
 
 import (
 	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
 
 	"zurnals/domain"
 	"zurnals/domain/access"
@@ -42,8 +45,8 @@ func OfSchool(ctx context.Context, db *projections.DB, by access.Actor, place ac
 		s.Classes = []SchoolClass{}
 		defer func() { s.Total.finish() }()
 		var year SchoolYear
-		err = orNone(q.QueryRow(ctx, latest, place.School, string(ask.Today)).Scan(&year.ID, &year.Name))
-		if err == ErrNone { //nolint:errorlint // it is returned as it is
+		err = q.QueryRow(ctx, latest, place.School, string(ask.Today)).Scan(&year.ID, &year.Name)
+		if errors.Is(err, pgx.ErrNoRows) {
 			return s, nil
 		}
 		if err != nil {

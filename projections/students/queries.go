@@ -3,7 +3,6 @@ package students
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"math"
 	"strconv"
 	"time"
@@ -88,7 +87,7 @@ func One(ctx context.Context, db *projections.DB, by access.Actor, place access.
 			  AND ($4::uuid IS NULL OR EXISTS (SELECT FROM {students}.enrolment AS e WHERE e.student = s.student AND e.class = $4
 			       AND e.from_day <= $2::text::date AND (e.until_day IS NULL OR $2::text::date < e.until_day)))`,
 			place.School, string(day), id, projections.Optional(place.Class)))
-		return s, orNone(err)
+		return s, projections.OrNone(err, ErrNone)
 	})
 }
 
@@ -205,7 +204,7 @@ func OneRun(ctx context.Context, db *projections.DB, by access.Actor, place acce
 		var problems []byte
 		row := q.QueryRow(ctx, `SELECT `+runColumnsSQL+`, r.problems FROM {students}.sync_run AS r WHERE r.school = $1 AND r.run = $2`, place.School, id)
 		if err := row.Scan(append(r.fields(), &problems)...); err != nil {
-			return r, orNone(err)
+			return r, projections.OrNone(err, ErrNone)
 		}
 		if err := json.Unmarshal(problems, &r.Problems); err != nil {
 			return r, err
@@ -231,11 +230,4 @@ func collect[R any](rows pgx.Rows, err error, scan func(*R, pgx.Row) error) ([]R
 		all = append(all, r)
 	}
 	return all, rows.Err()
-}
-
-func orNone(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrNone
-	}
-	return err
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/domain/surveys"
@@ -92,10 +90,7 @@ func One(ctx context.Context, db *projections.DB, by access.Actor, place access.
 
 func one(ctx context.Context, q *projections.Querier, id domain.SurveyID, today domain.Date) (s Survey, err error) {
 	err = q.QueryRow(ctx, `SELECT `+surveyColumns+` FROM {surveys}.survey AS s WHERE s.survey = $2`, string(today), id).Scan(s.fields()...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = ErrNone
-	}
-	return s, err
+	return s, projections.OrNone(err, ErrNone)
 }
 
 // questionsOf returns the questions of some surveys.
