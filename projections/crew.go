@@ -193,6 +193,9 @@ func (c *crew) beat(ctx context.Context) error {
 					stale = append(stale, name)
 					return
 				}
+				if len(v[1]) == 0 { // it has only begun
+					return
+				}
 				builds[name] = Progress{Phase: string(v[1]), Done: integer(v[2]), Total: integer(v[3]), Started: time.UnixMilli(integer(v[4]))}
 			},
 		},

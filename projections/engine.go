@@ -197,7 +197,13 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // transact runs f in a transaction that others may have to wait for.
 func (e *Engine) transact(ctx context.Context, f func(pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, e.pool, pgx.TxOptions{BeginQuery: "BEGIN; " + patienceWith(e.options.Hung).sql}, f)
+	return transact(ctx, e.pool, e.options.Hung, f)
+}
+
+func transact(ctx context.Context, db interface {
+	BeginTx(context.Context, pgx.TxOptions) (pgx.Tx, error)
+}, hung time.Duration, f func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, db, pgx.TxOptions{BeginQuery: "BEGIN; " + patienceWith(hung).sql}, f)
 }
 
 // WaitFor returns when the named projections, or all, have seen the position.

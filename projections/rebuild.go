@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -115,21 +116,23 @@ type builder struct {
 
 const lockKey = "hashtext('zurnals projection'), hashtext($1)"
 
+// builders finds the lock of a projection as PostgreSQL lists it.
+const builders = `pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+	AND classid = hashtext('zurnals projection')::oid AND objid = hashtext($1)::oid`
+
 func (e *Engine) begin(ctx context.Context, r *runner) (*builder, error) {
 	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var mine bool
-	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock("+lockKey+")", r.d.name).Scan(&mine)
-	if err == nil && !mine {
-		err = ErrBusy
-	}
-	if err != nil {
+	b := &builder{runner: r, conn: conn, pg: conn.Conn().PgConn(), began: e.options.Now()}
+	if err := b.lock(ctx); err != nil {
+		if !errors.Is(err, ErrBusy) { // it may be held
+			conn.Conn().Close(ctx)
+		}
 		conn.Release()
 		return nil, err
 	}
-	b := &builder{runner: r, conn: conn, pg: conn.Conn().PgConn(), began: e.options.Now()}
 	b.report = Report{Name: r.d.name, Version: r.d.version}
 	telling, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
@@ -137,7 +140,52 @@ func (e *Engine) begin(ctx context.Context, r *runner) (*builder, error) {
 	return b, nil
 }
 
-// tell writes down how far it is, for those who ask from another process.
+// lock takes the lock of the projection, for the session, and tells so in the
+// same transaction: who is found silent is the one that has the lock, not one
+// that has just begun.
+//
+// Who was silent for so long hangs: its session is ended, and with it the lock
+// and whatever it was about. Should it wake, it can do no harm: what no epoch
+// fences, it does in that session.
+func (b *builder) lock(ctx context.Context) error {
+	return b.transact(ctx, func(tx pgx.Tx) error {
+		var silent, mine bool
+		err := tx.QueryRow(ctx, `INSERT INTO projection.build VALUES ($1, '', 0, 0, $2, clock_timestamp())
+			ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING seen < clock_timestamp() - interval '15 seconds'`, b.d.name, b.began).Scan(&silent)
+		if err == nil && silent {
+			_, err = tx.Exec(ctx, "SELECT pg_terminate_backend(pid, 1000) FROM "+builders, b.d.name)
+		}
+		if err == nil {
+			err = tx.QueryRow(ctx, "SELECT pg_try_advisory_lock("+lockKey+")", b.d.name).Scan(&mine)
+		}
+		if err == nil && !mine {
+			err = ErrBusy
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE projection.build SET phase = '', started = $2, seen = clock_timestamp() WHERE name = $1", b.d.name, b.began)
+		return err
+	})
+}
+
+// transact is that of the engine, in the session that has the lock.
+func (b *builder) transact(ctx context.Context, f func(pgx.Tx) error) error {
+	return transact(ctx, b.conn, b.engine.options.Hung, f)
+}
+
+// drop removes a schema and its checkpoint, if they are there.
+func (b *builder) drop(ctx context.Context, schema string) error {
+	return b.transact(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "DELETE FROM projection.checkpoint WHERE schema = $1", schema); err != nil {
+			return err
+		}
+		return dropTables(ctx, tx, schema)
+	})
+}
+
+// tell writes down how far it is, for those who ask from another process, and
+// that it is there, as long as it has the lock.
 func (b *builder) tell(ctx context.Context) {
 	t := time.NewTicker(beat)
 	defer t.Stop()
@@ -147,24 +195,18 @@ func (b *builder) tell(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := b.tellOnce(ctx); err != nil && ctx.Err() == nil {
+		var p Progress
+		b.mu.Lock()
+		if b.progress != nil {
+			p = *b.progress
+		}
+		b.mu.Unlock()
+		_, err := b.engine.pool.Exec(ctx, `UPDATE projection.build SET phase = $2, done = $3, total = $4, seen = clock_timestamp()
+			WHERE name = $1 AND EXISTS (SELECT FROM `+builders+` AND pid = $5)`, b.d.name, p.Phase, p.Done, p.Total, int64(b.pg.PID()))
+		if err != nil && ctx.Err() == nil {
 			b.engine.options.Logger.Warn("the progress of a build cannot be told", "projection", b.d.name, "error", err)
 		}
 	}
-}
-
-func (b *builder) tellOnce(ctx context.Context) error {
-	b.mu.Lock()
-	if b.progress == nil {
-		b.mu.Unlock()
-		return nil
-	}
-	p := *b.progress
-	b.mu.Unlock()
-	_, err := b.engine.pool.Exec(ctx, `INSERT INTO projection.build VALUES ($1, $2, $3, $4, $5, clock_timestamp())
-		ON CONFLICT (name) DO UPDATE SET phase = excluded.phase, done = excluded.done, total = excluded.total, started = excluded.started, seen = excluded.seen`,
-		b.d.name, p.Phase, p.Done, p.Total, p.Started)
-	return err
 }
 
 // end gives the lock back; if that cannot be done, by closing the connection.
@@ -201,7 +243,7 @@ func (e *Engine) build(ctx context.Context, r *runner) error {
 	}
 	// Tables without a checkpoint are what a restore of a backup left behind that
 	// was broken off.
-	if err := e.drop(ctx, r.schema); err != nil {
+	if err := b.drop(ctx, r.schema); err != nil {
 		return err
 	}
 	// A new version has no tables to be compared with.
@@ -225,7 +267,7 @@ func (e *Engine) build(ctx context.Context, r *runner) error {
 func (b *builder) rebuild(ctx context.Context, how outcome) (Report, error) {
 	e, fresh := b.engine, b.schema+"_new"
 	for _, left := range []string{fresh, b.schema + "_old"} {
-		if err := e.drop(ctx, left); err != nil {
+		if err := b.drop(ctx, left); err != nil {
 			return b.report, err
 		}
 	}
@@ -243,7 +285,7 @@ func (b *builder) rebuild(ctx context.Context, how outcome) (Report, error) {
 		return b.report, err
 	}
 	if err := e.moreParked(ctx, fresh, b.schema); err != nil {
-		return b.report, errors.Join(err, e.drop(ctx, fresh))
+		return b.report, errors.Join(err, b.drop(ctx, fresh))
 	}
 	if how == aside {
 		err = b.putAside(ctx, l)
@@ -321,11 +363,6 @@ func (b *builder) fillTo(ctx context.Context, schema string, upto int64) (err er
 			script(context.WithoutCancel(ctx), b.pg, "ROLLBACK")
 		}
 	}()
-	// Whenever this process is killed: by what it told, others see that there is
-	// something to sweep.
-	if err := b.tellOnce(ctx); err != nil {
-		return err
-	}
 	err = script(ctx, b.pg, fmt.Sprintf("BEGIN; CREATE SCHEMA %s; SET LOCAL search_path TO %[1]s; CREATE TABLE gate (); %s", schema, b.d.schema))
 	if err != nil {
 		return err

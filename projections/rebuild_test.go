@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"zurnals/domain"
 	"zurnals/domain/access"
@@ -460,6 +461,93 @@ func TestANewVersionIsFoldedOnceMore(t *testing.T) {
 		t.Error(err)
 	}
 	caughtUp(t, e, j.add(t, story(10)...))
+}
+
+// A builder hangs in the middle of a rebuild. What is silent for fifteen seconds
+// by the clock of the database has lost its place: another rebuilds. When the
+// first wakes up, it is refused, and harms nothing.
+func TestAHungBuilderLosesItsPlace(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
+	other, _ := start(t, pool, j.log())
+	last := j.add(t, story(50)...)
+	caughtUp(t, other, last)
+	wake := make(chan struct{})
+	hung, err := projections.Open(pool, gated{j.log(), 0, wake}, options, marks, staff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan error, 1)
+	go func() {
+		_, err := hung.Rebuild(context.Background(), "marks")
+		refused <- err
+	}()
+	until(t, "it hangs", func() bool { return status(other, "marks").Rebuild != nil })
+	if _, err := other.Rebuild(t.Context(), "marks"); !errors.Is(err, projections.ErrBusy) {
+		t.Errorf("while it is heard of: %v", err)
+	}
+	until(t, "another takes its place", func() bool {
+		silent(t, pool)
+		report, err := other.Rebuild(t.Context(), "marks")
+		if err == nil && (!report.Compared || len(report.Different) > 0) {
+			t.Errorf("%+v", report)
+		}
+		return err == nil
+	})
+	close(wake)
+	if err := <-refused; err == nil {
+		t.Error("it has put its tables in the place of those of the other")
+	}
+	caughtUp(t, other, j.add(t, story(50)...))
+	same(t, pool, j)
+	if err := other.Rollback(t.Context(), "marks"); err != nil {
+		t.Error(err)
+	}
+	same(t, pool, j)
+	var left int
+	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM projection.build").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d builds are left, %v", left, err)
+	}
+}
+
+// The same when there are no tables yet: whoever starts need not wait for it.
+func TestAHungBuilderDelaysNoStart(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	pool, j := db.App, newJournal(t, db)
+	last := j.add(t, story(50)...)
+	wake := make(chan struct{})
+	hung, err := projections.Open(pool, gated{j.log(), 0, wake}, options, marks, staff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan error, 1)
+	go func() { refused <- hung.Prepare(context.Background()) }()
+	until(t, "it hangs", func() bool { return status(hung, "marks").Rebuild != nil })
+	other, _ := start(t, pool, j.log())
+	until(t, "another takes its place", func() bool {
+		silent(t, pool)
+		return other.Position("marks") >= last
+	})
+	close(wake)
+	if err := <-refused; err == nil {
+		t.Error("it has not seen that it lost its place")
+	}
+	if err := hung.Prepare(t.Context()); err != nil { // as it does by itself, while it runs
+		t.Error(err)
+	}
+	caughtUp(t, other, j.add(t, story(50)...))
+	same(t, pool, j)
+}
+
+// silent has the database believe that builders were heard of last long ago.
+// Those that are not hung will tell that they are there in a moment.
+func silent(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), "UPDATE projection.build SET seen = seen - interval '16 seconds'"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // What is kept for going back does not outlive an erasure by more than the

@@ -88,5 +88,5 @@ func (e *Engine) sweep(ctx context.Context, r *runner) error {
 		return err
 	}
 	defer b.end()
-	return e.drop(ctx, fresh)
+	return b.drop(ctx, fresh)
 }

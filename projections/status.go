@@ -117,7 +117,7 @@ func (e *Engine) Look(ctx context.Context) ([]Status, error) {
 		err := e.pool.QueryRow(ctx, `SELECT c.position, c.paused_at IS NOT NULL, c.problem,
 			EXISTS (SELECT FROM projection.node n WHERE c.schema = ANY (n.schemas) AND n.seen > clock_timestamp() - interval '2 seconds'),
 			(SELECT count(*) FROM projection.parked p WHERE p.schema = c.schema), b.phase, b.done, b.total, b.started
-			FROM projection.checkpoint c LEFT JOIN projection.build b ON b.name = $2 AND b.seen > clock_timestamp() - interval '5 seconds'
+			FROM projection.checkpoint c LEFT JOIN projection.build b ON b.name = $2 AND b.phase <> '' AND b.seen > clock_timestamp() - interval '5 seconds'
 			WHERE c.schema = $1`, d.live(), name).Scan(&s.Position, &paused, &problem, &held, &s.Parked, &phase, &done, &total, &started)
 		if err != nil && err != pgx.ErrNoRows {
 			return nil, err

@@ -181,16 +181,6 @@ UPDATE projection.parked SET schema = '%[2]s' WHERE schema = '%[1]s'; COMMIT`, l
 	return nil
 }
 
-// drop removes a schema and its checkpoint, if they are there.
-func (e *Engine) drop(ctx context.Context, schema string) error {
-	return e.transact(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "DELETE FROM projection.checkpoint WHERE schema = $1", schema); err != nil {
-			return err
-		}
-		return dropTables(ctx, tx, schema)
-	})
-}
-
 // dropRetired is drop, if the tables are still as old as they were found to be:
 // in the meantime they may have been put back, or others put in their place.
 func (e *Engine) dropRetired(ctx context.Context, schema string, before time.Time) (dropped bool, err error) {
