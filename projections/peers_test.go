@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,55 +14,27 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"zurnals/internal/embedpg"
+	"zurnals/internal/peers"
 	"zurnals/internal/pgtest"
 	"zurnals/projections"
 )
 
-// peersFolder is where internal/bench/peers.sh puts two event stores from npm.
-const peersFolder = "../.peers/node_modules"
-
-// A peer is another event store for PostgreSQL, and how its own consumers read
-// a page of a thousand events after a position.
+// A peer is another event store, and how its own consumers read a page of a
+// thousand events after a position.
 type peer struct {
-	name    string
-	schema  string // search_path
-	scripts func() ([]string, error)
-	fill    string // statement with stream, version, id, data
-	page    string // statement with a position; position and data come
+	peers.Store
+	fill string // statement with stream, version, id, data
+	page string // statement with a position; position and data come
 }
 
-var peers = []peer{
+var others = []peer{
 	{
-		name: "message-db", schema: "message_store, public",
-		scripts: func() (scripts []string, err error) {
-			for _, file := range strings.Fields(`schema/message-store extensions/pgcrypto tables/messages types/message functions/hash-64
-				functions/acquire-lock functions/category functions/is-category functions/id functions/cardinal-id functions/stream-version
-				functions/get-category-messages indexes/messages-id indexes/messages-stream indexes/messages-category`) {
-				script, err := os.ReadFile(filepath.Join(peersFolder, "@eventide/message-db/database", file+".sql"))
-				if err != nil {
-					return nil, err
-				}
-				scripts = append(scripts, strings.ReplaceAll(string(script), " CONCURRENTLY", "")) // the table is empty
-			}
-			return scripts, nil
-		},
-		fill: `INSERT INTO messages (stream_name, position, id, type, data, metadata) VALUES ('register-' || $1, $2, $3::uuid, 'marked', $4::jsonb, '{"actor": "system"}')`,
-		page: `SELECT global_position, data::text FROM get_category_messages('register', $1 + 1, 1000)`,
+		Store: peers.MessageDB,
+		fill:  `INSERT INTO messages (stream_name, position, id, type, data, metadata) VALUES ('register-' || $1, $2, $3::uuid, 'marked', $4::jsonb, '{"actor": "system"}')`,
+		page:  `SELECT global_position, data::text FROM get_category_messages('register', $1 + 1, 1000)`,
 	},
 	{
-		name: "emmett", schema: "public",
-		scripts: func() ([]string, error) {
-			code, err := os.ReadFile(filepath.Join(peersFolder, "@event-driven-io/emmett-postgresql/dist/index.cjs"))
-			if err != nil {
-				return nil, err
-			}
-			_, rest, found := strings.Cut(string(code), "var schema_0_42_0 = _dumbo.SQL`")
-			script, _, ended := strings.Cut(rest, "`;")
-			if !found || !ended {
-				return nil, errors.New("the schema was not found where version 0.42.0 has it")
-			}
-			return []string{script, `SELECT emt_add_partition('emt:default')`}, nil
-		},
+		Store: peers.Emmett,
 		fill: `INSERT INTO emt_messages (stream_id, stream_position, message_id, message_data, message_metadata, message_schema_version, message_type, partition, transaction_id)
 			VALUES ('register-' || $1, $2, $3, $4, '{"actor": "system"}', '1', 'marked', 'emt:default', pg_current_xact_id())`,
 		page: `SELECT global_position, message_data::text FROM emt_messages
@@ -93,14 +62,14 @@ func BenchmarkRebuildBesidePeers(b *testing.B) {
 	if err := e.Prepare(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	pools := make([]*pgxpool.Pool, len(peers))
-	for i, p := range peers {
+	pools := make([]*pgxpool.Pool, len(others))
+	for i, p := range others {
 		if pools[i] = p.open(b); pools[i] != nil {
 			p.store(b, pools[i], n)
 		}
 	}
 	var own []float64
-	others := make([][]float64, len(peers))
+	theirs := make([][]float64, len(others))
 	for b.Loop() {
 		began := time.Now()
 		report, err := e.Rebuild(b.Context(), "entries")
@@ -108,45 +77,39 @@ func BenchmarkRebuildBesidePeers(b *testing.B) {
 			b.Fatal(err)
 		}
 		own = append(own, (time.Since(began) - report.Comparing).Seconds())
-		for i, p := range peers {
+		for i, p := range others {
 			if pools[i] != nil {
-				others[i] = append(others[i], p.rebuild(b, pools[i], n).Seconds())
+				theirs[i] = append(theirs[i], p.rebuild(b, pools[i], n).Seconds())
 			}
 		}
 	}
 	b.ReportMetric(n/median(own), "events/s")
-	for i, p := range peers {
-		if len(others[i]) > 0 {
-			b.ReportMetric(n/median(others[i]), p.name+"-events/s")
-			b.ReportMetric(median(others[i])/median(own), "x-"+p.name)
+	for i, p := range others {
+		if len(theirs[i]) > 0 {
+			b.ReportMetric(n/median(theirs[i]), p.String()+"-events/s")
+			b.ReportMetric(median(theirs[i])/median(own), "x-"+p.String())
 		}
 	}
 }
 
-// open makes a database with the SQL of a peer, nil if it is not installed.
+// open makes a database with the tables of a peer, nil if it is not installed.
 func (p peer) open(b *testing.B) *pgxpool.Pool {
-	scripts, err := p.scripts()
-	if errors.Is(err, fs.ErrNotExist) {
-		b.Logf("%s is not installed, see internal/bench/peers.sh", p.name)
+	config, err := pgxpool.ParseConfig(pgtest.Empty(b).DSN(embedpg.Owner))
+	if err != nil {
+		b.Fatal(err)
+	}
+	pool, err := p.Open(b.Context(), "../.peers", config)
+	if errors.Is(err, peers.ErrMissing) {
+		b.Logf("%s %v", p, err)
 		return nil
 	}
 	if err != nil {
 		b.Fatal(err)
 	}
-	config, err := pgxpool.ParseConfig(pgtest.Empty(b).DSN(embedpg.Owner))
-	if err != nil {
-		b.Fatal(err)
-	}
-	config.ConnConfig.RuntimeParams["search_path"] = p.schema
-	pool, err := pgxpool.NewWithConfig(b.Context(), config)
-	if err != nil {
-		b.Fatal(err)
-	}
 	b.Cleanup(pool.Close)
-	for _, script := range append(scripts, "CREATE SCHEMA usual; "+strings.ReplaceAll(entries.Schema+entries.Indexes, " entry ", " usual.entry ")) {
-		if _, err := pool.Exec(b.Context(), script, pgx.QueryExecModeSimpleProtocol); err != nil {
-			b.Fatalf("%v in\n%.200s", err, script)
-		}
+	usual := "CREATE SCHEMA usual; " + strings.ReplaceAll(entries.Schema+entries.Indexes, " entry ", " usual.entry ")
+	if _, err := pool.Exec(b.Context(), usual, pgx.QueryExecModeSimpleProtocol); err != nil {
+		b.Fatal(err)
 	}
 	return pool
 }
@@ -195,7 +158,7 @@ func (p peer) rebuild(b *testing.B, pool *pgxpool.Pool, n int) time.Duration {
 		done += rows
 	}
 	if done != n {
-		b.Fatalf("%s has %d events of %d", p.name, done, n)
+		b.Fatalf("%s has %d events of %d", p, done, n)
 	}
 	return time.Since(began)
 }
@@ -210,7 +173,7 @@ func (p peer) handlePage(ctx context.Context, tx pgx.Tx, after int64) (last int6
 	if _, err := pgx.ForEachRow(rows, []any{&after, &data}, func() error {
 		var m marked
 		if err := json.Unmarshal([]byte(data), &m); err != nil {
-			return fmt.Errorf("%s at %d: %w", p.name, after, err)
+			return fmt.Errorf("%s at %d: %w", p, after, err)
 		}
 		all = append(all, m)
 		return nil

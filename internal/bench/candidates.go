@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -24,8 +23,6 @@ const (
 	// perStream is how many events a stream gets before the next is begun.
 	perStream = 10
 )
-
-var errSkipped = errors.New("is not installed")
 
 func comparisons() []comparison {
 	all := []comparison{}

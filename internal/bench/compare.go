@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"zurnals/internal/embedpg"
+	"zurnals/internal/peers"
 )
 
 type bench struct {
@@ -56,7 +58,7 @@ func (b *bench) compare(ctx context.Context, c comparison) (string, error) {
 	}()
 	for _, candidate := range c.candidates {
 		k, err := candidate.open(ctx, b, c)
-		if err == errSkipped {
+		if errors.Is(err, peers.ErrMissing) {
 			continue
 		}
 		if err != nil {

@@ -4,41 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"zurnals/internal/embedpg"
+	"zurnals/internal/peers"
 )
 
 // The peers are asked through their SQL functions alone, in one round trip with
 // a prepared statement, which is kinder to them than their own clients are.
 
-// peer makes a database with the SQL of a peer, and a pool on it.
-func (b *bench) peer(ctx context.Context, c comparison, schema string, scripts []string) (*pgxpool.Pool, func(), error) {
+// peer makes a database for a peer, and a pool on it.
+func (b *bench) peer(ctx context.Context, c comparison, store peers.Store) (*pgxpool.Pool, func(), error) {
 	name, drop, err := b.database(ctx, false)
 	if err != nil {
 		return nil, nil, err
 	}
 	config, err := pgxpool.ParseConfig(b.server.DSN(embedpg.Owner, name))
 	if err != nil {
+		drop()
 		return nil, nil, err
 	}
 	config.MaxConns = int32(min(c.writers, 64))
-	config.ConnConfig.RuntimeParams["search_path"] = schema
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := store.Open(ctx, b.peers, config)
 	if err != nil {
+		drop()
 		return nil, nil, err
-	}
-	for _, script := range scripts {
-		if _, err := pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return nil, nil, fmt.Errorf("%w in\n%.200s", err, script)
-		}
 	}
 	return pool, func() { pool.Close(); drop() }, nil
 }
@@ -46,23 +39,7 @@ func (b *bench) peer(ctx context.Context, c comparison, schema string, scripts [
 // openMessageDB is @eventide/message-db with a category per writer: its lock is
 // one per category, so this is its best case.
 func openMessageDB(ctx context.Context, b *bench, c comparison) (contender, error) {
-	dir := filepath.Join(b.peers, "node_modules/@eventide/message-db/database")
-	var scripts []string
-	for _, file := range []string{
-		"schema/message-store", "extensions/pgcrypto", "tables/messages", "types/message", "functions/hash-64", "functions/acquire-lock",
-		"functions/category", "functions/is-category", "functions/id", "functions/cardinal-id", "functions/stream-version", "functions/write-message",
-		"indexes/messages-id", "indexes/messages-stream", "indexes/messages-category",
-	} {
-		script, err := os.ReadFile(filepath.Join(dir, file+".sql"))
-		if errors.Is(err, fs.ErrNotExist) && len(scripts) == 0 {
-			return contender{}, errSkipped
-		}
-		if err != nil {
-			return contender{}, err
-		}
-		scripts = append(scripts, strings.ReplaceAll(string(script), " CONCURRENTLY", "")) // the table is empty
-	}
-	pool, closeAll, err := b.peer(ctx, c, "message_store, public", scripts)
+	pool, closeAll, err := b.peer(ctx, c, peers.MessageDB)
 	if err != nil {
 		return contender{}, err
 	}
@@ -91,19 +68,7 @@ func openMessageDB(ctx context.Context, b *bench, c comparison) (contender, erro
 
 // openEmmett is the append function of @event-driven-io/emmett-postgresql.
 func openEmmett(ctx context.Context, b *bench, c comparison) (contender, error) {
-	code, err := os.ReadFile(filepath.Join(b.peers, "node_modules/@event-driven-io/emmett-postgresql/dist/index.cjs"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return contender{}, errSkipped
-	}
-	if err != nil {
-		return contender{}, err
-	}
-	_, rest, found := strings.Cut(string(code), "var schema_0_42_0 = _dumbo.SQL`")
-	script, _, ended := strings.Cut(rest, "`;")
-	if !found || !ended || strings.ContainsAny(script, "`\\") {
-		return contender{}, errors.New("the schema was not found where version 0.42.0 has it")
-	}
-	pool, closeAll, err := b.peer(ctx, c, "public", []string{script, `SELECT emt_add_partition('emt:default')`})
+	pool, closeAll, err := b.peer(ctx, c, peers.Emmett)
 	if err != nil {
 		return contender{}, err
 	}
