@@ -6,6 +6,7 @@ import (
 	"zurnals/projections/attendance"
 	"zurnals/projections/audit"
 	"zurnals/projections/organisation"
+	"zurnals/projections/performance"
 	"zurnals/projections/staff"
 	"zurnals/projections/students"
 	"zurnals/projections/surveys"
@@ -17,6 +18,7 @@ var readModels = []projections.Any{
 	organisation.Projection,
 	students.Projection,
 	attendance.Projection,
+	performance.Projection,
 	surveys.Projection,
 	audit.Projection,
 	analytics.AttendanceWeek,
