@@ -311,6 +311,26 @@ func TestBadInputIsToldAsAProblem(t *testing.T) {
 	}
 }
 
+// What type a field has is told in the language of the answer, whatever checks
+// the field, and to programs by a word that stays.
+func TestTypesAreToldInTheLanguageAskedFor(t *testing.T) {
+	w := newWorld(t, echo(fine))
+	token := "Authorization: Bearer " + w.signIn(admin)
+	for _, c := range []struct{ path, body, what, lv, en string }{
+		{"", `{"email":1}`, "string", "Gaidītais veids: teksts", "expected: a text"},
+		{"", `{"email":"a","marks":1}`, "array", "Gaidītais veids: saraksts", "expected: a list"},
+		{"", `[]`, "object", "Gaidītais veids: objekts", "expected: an object"},
+		{"?days=many", `{"email":"a"}`, "integer", "Gaidītais veids: vesels skaitlis", "expected: a whole number"},
+	} {
+		for language, want := range map[string]string{"lv": c.lv, "en": c.en} {
+			a := w.send("POST", echoPath+c.path, c.body, token, "Accept-Language: "+language)
+			if e := a.problem.Errors; len(e) != 1 || e[0].Code != "field.type" || e[0].What != c.what || e[0].Detail != want {
+				t.Errorf("%s %s in %s: %+v", c.path, c.body, language, e)
+			}
+		}
+	}
+}
+
 func TestAFaultOfOursIsNotTold(t *testing.T) {
 	secret := errors.New("password=hunter2")
 	w := newWorld(t, echo(func(context.Context, access.Actor) error { return secret }))

@@ -296,6 +296,9 @@ func (q *request) mistake(err error) part {
 			break
 		}
 	}
+	if p.Code == "field.type" && !texts.IsType(what) {
+		p.Code = "field.invalid"
+	}
 	if m := requiredProperty.FindStringSubmatch(d.Message); m != nil {
 		p.Field = strings.TrimPrefix(p.Field+"."+m[1], ".")
 	}

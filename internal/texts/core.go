@@ -80,3 +80,15 @@ var fields = map[string]Text{
 	"field.pattern":    {"Jāatbilst paraugam %s", "must be of the form %s"},
 	"field.media_type": {"Šāda veida datne netiek pieņemta", "a file of this type is not accepted"},
 }
+
+// types are what field.type names: the types of JSON, and of values in an address.
+var types = map[string]Text{
+	"boolean":        {"true vai false", "true or false"},
+	"integer":        {"vesels skaitlis", "a whole number"},
+	"number":         {"skaitlis", "a number"},
+	"float":          {"skaitlis", "a number"},
+	"floating value": {"skaitlis", "a number"},
+	"string":         {"teksts", "a text"},
+	"array":          {"saraksts", "a list"},
+	"object":         {"objekts", "an object"},
+}

@@ -47,8 +47,14 @@ func Of(l Language, code string) string { return in(l, all[code]) }
 
 // Format returns the text of a code with what it names put in.
 func Format(l Language, code, what string) string {
+	if code == "field.type" {
+		what = in(l, types[what])
+	}
 	return strings.Replace(Of(l, code), "%s", what, 1)
 }
+
+// IsType says whether field.type can name a type.
+func IsType(what string) bool { _, ok := types[what]; return ok }
 
 func in(l Language, t Text) string {
 	if l == English {

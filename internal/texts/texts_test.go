@@ -113,6 +113,25 @@ func TestTextsNameTheSameThing(t *testing.T) {
 	}
 }
 
+// What is expected of a field is told in the language of the rest.
+func TestTypesAreNamedInBothLanguages(t *testing.T) {
+	for what, want := range map[string]texts.Text{
+		"boolean": {LV: "Gaidītais veids: true vai false", EN: "expected: true or false"},
+		"integer": {LV: "Gaidītais veids: vesels skaitlis", EN: "expected: a whole number"},
+		"number":  {LV: "Gaidītais veids: skaitlis", EN: "expected: a number"},
+		"string":  {LV: "Gaidītais veids: teksts", EN: "expected: a text"},
+		"array":   {LV: "Gaidītais veids: saraksts", EN: "expected: a list"},
+		"object":  {LV: "Gaidītais veids: objekts", EN: "expected: an object"},
+	} {
+		if got := (texts.Text{LV: texts.Format(texts.Latvian, "field.type", what), EN: texts.Format(texts.English, "field.type", what)}); got != want || !texts.IsType(what) {
+			t.Errorf("%s is %+v", what, got)
+		}
+	}
+	if texts.IsType("string to be base64 encoded") {
+		t.Error("that is no type")
+	}
+}
+
 func FuzzChoose(f *testing.F) {
 	for _, s := range []string{"", "lv", "en", "en-GB;q=0.5, lv;q=0.9", "*", "de,fr", "x;q=zz", strings.Repeat("en,", 2000)} {
 		f.Add(s)
