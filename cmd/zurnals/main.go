@@ -41,6 +41,7 @@ func subcommands() []subcommand {
 		{"reactions parked", "[<name>]", "what follows from events: how far it is, what was put aside, what became of that", parkedReactions},
 		{"reactions replay", "<name> <position>", "handle an event that was put aside", replayReaction},
 		{"reactions skip", "<name> <position> -reason …", "give up an event that was put aside", skipReaction},
+		{"mail bounce", "[<file>]", "note a letter that came back: reads the report of a mail server, which pipes it here", mailBounce},
 		{"audit key", "", "the public key that checkpoints of the log are verified with", auditKey},
 		{"audit export", "<file>", "write the log and its newest checkpoint to a file, all columns, sealed data stays sealed", auditExport},
 		{"audit prove", "<position> | -from <size> [-to <size>]", "prove that an event is in the log, or that the log continues an earlier one", auditProve},
@@ -67,6 +68,9 @@ func main() {
 	case errors.Is(err, errUsage):
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
+	case errors.Is(err, errLater):
+		fmt.Fprintln(os.Stderr, "zurnals:", err)
+		os.Exit(laterCode)
 	default:
 		fmt.Fprintln(os.Stderr, "zurnals:", err)
 		os.Exit(1)

@@ -6,7 +6,6 @@
 package mail
 
 import (
-	"fmt"
 	"net/mail"
 	"strings"
 	"time"
@@ -21,12 +20,13 @@ import (
 
 // A Letter is one mail to one person, ready to be sent.
 type Letter struct {
-	ID      uuid.UUID // of the event it tells of: the same letter sent twice is recognised by it
-	At      time.Time
-	To      string // the address alone
-	Subject string
-	Text    string
-	HTML    string
+	ID       uuid.UUID // of the event it tells of: the same letter sent twice is recognised by it
+	Position int64     // of that event
+	At       time.Time
+	To       string // the address alone
+	Subject  string
+	Text     string
+	HTML     string
 }
 
 // A NeverError says that a letter cannot be delivered however often it is
@@ -79,5 +79,3 @@ func (l Letter) message(from *mail.Address, host string) (*gomail.Msg, error) {
 	m.AddAlternativeString(gomail.TypeTextHTML, l.HTML)
 	return m, nil
 }
-
-func (l Letter) messageID(host string) string { return fmt.Sprintf("%s@%s", l.ID, host) }

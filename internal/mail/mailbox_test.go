@@ -32,7 +32,7 @@ func TestTheMailboxKeepsLettersAcrossRestarts(t *testing.T) {
 	}
 	m := got[1]
 	if m.Subject != first.Subject || m.Text != first.Text || m.HTML != first.HTML || !m.At.Equal(monday) ||
-		m.MessageID != "0198f0a0-0000-7000-8000-000000000001@zurnals.invalid" {
+		m.MessageID != "0198f0a0-0000-7000-8000-000000000001.7@zurnals.invalid" {
 		t.Errorf("got %+v", m)
 	}
 }

@@ -36,7 +36,7 @@ func letter(t *testing.T) Letter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.ID, l.At, l.To = uuid.MustParse("0198f0a0-0000-7000-8000-000000000001"), monday, "laura.ozola@example.lv"
+	l.ID, l.Position, l.At, l.To = uuid.MustParse("0198f0a0-0000-7000-8000-000000000001"), 7, monday, "laura.ozola@example.lv"
 	return l
 }
 
@@ -54,7 +54,7 @@ func TestALetterArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	for header, want := range map[string]string{
-		"Message-Id":     "<0198f0a0-0000-7000-8000-000000000001@example.lv>",
+		"Message-Id":     "<0198f0a0-0000-7000-8000-000000000001.7@example.lv>",
 		"Date":           "Mon, 01 Sep 2025 08:00:00 +0300",
 		"Auto-Submitted": "auto-generated",
 		"To":             "<laura.ozola@example.lv>",

@@ -187,11 +187,15 @@ func (w *Mailer) compose(ctx context.Context, args MailArgs) (l mail.Letter, str
 // known by an id of its own, the same whenever it is sent.
 func (w *Mailer) letter(args MailArgs, to string, language identity.Language, content mail.Content) (mail.Letter, error) {
 	l, err := mail.Compose(mail.Language(language), content) // Latvian unless another one was chosen
-	l.ID, l.At, l.To = args.Event, w.Now(), to
-	if args.To != "" {
-		l.ID = uuid.NewSHA1(args.Event, []byte(args.To))
-	}
+	l.ID, l.Position, l.At, l.To = letterID(args.Event, args.To), args.Position, w.Now(), to
 	return l, err
+}
+
+func letterID(event uuid.UUID, to string) uuid.UUID {
+	if to == "" {
+		return event
+	}
+	return uuid.NewSHA1(event, []byte(to))
 }
 
 func (w *Mailer) invitation(ctx context.Context, p person, account domain.AccountID, id domain.InvitationID, until time.Time, again bool) (mail.Content, error) {
@@ -306,13 +310,9 @@ func (w *Mailer) decode(ctx context.Context, stored []eventstore.Event) ([]domai
 	return events, nil
 }
 
-// undelivered notes that a letter was given up, and why: "refused by the mail
-// server: 550 5.1.1". No reason holds an address.
+// undelivered notes that a letter was given up.
 func (w *Mailer) undelivered(ctx context.Context, args MailArgs, stream, reason string) error {
-	_, err := w.Pool.Exec(ctx, `
-		INSERT INTO reaction.undelivered (event, position, stream, reason, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		args.Event, args.Position, stream, reason, w.Now())
-	return err
+	return giveUp(ctx, w.Pool, lostLetter{args.Event, args.Position, stream, reason, w.Now()})
 }
 
 // delivered notes at once that a letter is sent: river by itself notes it a

@@ -199,7 +199,7 @@ func TestWhoIsInvitedGetsALetterWithALink(t *testing.T) {
 	event, invitation := p.invite()
 	p.runDue(e)
 	got := p.letters(1)[0]
-	if got.To != address || got.Subject != "Uzaicinājums reģistrēties Žurnālā" || !got.At.Equal(p.Now()) || !strings.HasPrefix(got.MessageID, event.ID.String()+"@") {
+	if got.To != address || got.Subject != "Uzaicinājums reģistrēties Žurnālā" || !got.At.Equal(p.Now()) || !strings.HasPrefix(got.MessageID, event.ID.String()+".") {
 		t.Errorf("got %+v", got)
 	}
 	for _, want := range []string{
@@ -311,7 +311,7 @@ func TestAPutOffLetterIsSentLater(t *testing.T) {
 		t.Fatalf("the job is %s, letters %v", state, letters)
 	}
 	m, err := netmail.ReadMessage(strings.NewReader(letters[0].Text))
-	if err != nil || m.Header.Get("Message-Id") != "<"+event.ID.String()+"@example.lv>" || m.Header.Get("Date") != "Mon, 01 Sep 2025 09:00:00 +0300" {
+	if err != nil || !strings.HasPrefix(m.Header.Get("Message-Id"), "<"+event.ID.String()+".") || m.Header.Get("Date") != "Mon, 01 Sep 2025 09:00:00 +0300" {
 		t.Errorf("got %v, %v", m.Header, err)
 	}
 	if got := p.undelivered(); len(got) != 0 {
@@ -405,6 +405,77 @@ func TestALetterThatIsSentIsShown(t *testing.T) {
 	p.runDue(e)
 	if shown, err := e.LastLetters(t.Context(), laura); err != nil || shown[laura].State != reactions.Sent || !shown[laura].At.Equal(p.Now()) {
 		t.Errorf("sent: %+v, %v", shown, err)
+	}
+}
+
+// A mail server may take a letter and send it back later. It is then shown as one
+// that was refused at once.
+func TestALetterThatComesBackIsShownAsUndelivered(t *testing.T) {
+	p := newPost(t)
+	office := p.office()
+	e := p.mailer()
+	p.start(e)
+	event, _ := p.invite()
+	p.runDue(e)
+	bounce := func() mail.Bounce {
+		t.Helper()
+		letters := office.Letters()
+		b, err := mail.ReadBounce(strings.NewReader(mailtest.Report("failed", "5.1.1", letters[len(letters)-1].Text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	by, first := access.System("command line"), bounce()
+	for name, forged := range map[string]mail.Bounce{
+		"another letter":   {Letter: uuid.New(), Position: first.Position},
+		"another position": {Letter: first.Letter, Position: first.Position - 1}, "beyond the log": {Letter: first.Letter, Position: 1 << 40},
+	} {
+		if _, err := e.Returned(t.Context(), by, forged); !errors.Is(err, reactions.ErrNoLetter) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := e.Returned(t.Context(), access.Actor{Kind: domain.ActorAnonymous}, first); !errors.Is(err, access.ErrForbidden) {
+		t.Errorf("anybody: %v", err)
+	}
+	if got := p.undelivered(); len(got) != 0 {
+		t.Errorf("noted: %+v", got)
+	}
+	p.later(time.Hour)
+	for range 2 { // the report may come twice
+		if stream, err := e.Returned(t.Context(), by, first); err != nil || stream != identity.Accounts.Stream(laura) {
+			t.Errorf("%s, %v", stream, err)
+		}
+	}
+	want := lost{event.ID, "returned by a mail server: 5.1.1", p.Now()}
+	if got := p.undelivered(); len(got) != 1 || got[0].Event != want.Event || got[0].Reason != want.Reason || !got[0].At.Equal(want.At) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if shown, err := e.LastLetters(t.Context(), laura); err != nil || shown[laura].State != reactions.NotSent {
+		t.Errorf("shown: %+v, %v", shown, err)
+	}
+
+	p.account(identity.InvitationResent{
+		Account: laura, Invitation: domain.NewID[domain.InvitationID](), Email: "laura@example.lv", LinkExpiresAt: p.Now().Add(identity.LinkLifetime),
+	})
+	p.runDue(e)
+	if _, err := e.Returned(t.Context(), by, first); err != nil {
+		t.Error(err)
+	}
+	if got := p.undelivered(); len(got) != 0 {
+		t.Errorf("another letter has arrived since: %+v", got)
+	}
+
+	p.account(identity.EmailChanged{Account: laura, OldEmail: address, Email: "laura@example.lv"})
+	p.runDue(e)
+	for _, l := range office.Letters()[2:] { // one to each address
+		b, err := mail.ReadBounce(strings.NewReader(mailtest.Report("failed", "5.1.1", l.Text)))
+		if err == nil {
+			_, err = e.Returned(t.Context(), by, b)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", l.To, err)
+		}
 	}
 }
 

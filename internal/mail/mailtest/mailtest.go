@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -143,4 +144,34 @@ func (s *session) Auth(string) (sasl.Server, error) {
 		}
 		return nil
 	}), nil
+}
+
+// Report is what a mail server sends back about a letter that it has taken. Its
+// texts name the person, as those of real servers do.
+func Report(action, status, letter string) string {
+	return strings.ReplaceAll(`From: MAILER-DAEMON@mx.example.lv
+To: zurnals@example.lv
+Subject: Undelivered Mail Returned to Sender
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="=cut"
+
+--=cut
+Content-Type: text/plain
+
+I could not deliver it to laura.ozola@example.lv.
+--=cut
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.lv
+Arrival-Date: Mon, 1 Sep 2025 08:00:00 +0300
+
+Final-Recipient: rfc822; laura.ozola@example.lv
+Action: `+action+`
+Status: `+status+`
+Diagnostic-Code: smtp; 550 no such user laura.ozola@example.lv
+
+--=cut
+Content-Type: message/rfc822
+
+`, "\n", "\r\n") + letter + "\r\n--=cut--\r\n"
 }
