@@ -71,16 +71,21 @@ func Query[R any](ctx context.Context, db *DB, by access.Actor, need access.Need
 	if err := by.Allow(need); err != nil {
 		return result, err
 	}
+	replica := db.engine.replica
 	q, err := db.begin(ctx, names)
 	if err != nil {
+		replica.count(nil, err)
 		return result, err
 	}
 	result, err = answer(ctx, q, f)
 	if !q.replica || !faulty(err) || ctx.Err() != nil {
+		replica.count(q, nil)
 		return result, err
 	}
-	db.engine.replica.fault(err)
-	if q, err = db.begin(OnPrimary(ctx), names); err != nil {
+	replica.fault(err)
+	q, err = db.begin(OnPrimary(ctx), names)
+	replica.count(q, err)
+	if err != nil {
 		return result, err
 	}
 	return answer(ctx, q, f)

@@ -31,6 +31,8 @@ type replica struct {
 	now    chan struct{} // look at once; holds at most one
 	waits  atomic.Int32  // queries that wait for it
 
+	answered, instead, refused atomic.Int64 // as in ReplicaStatus
+
 	mu        sync.Mutex
 	looked    chan struct{}    // closed and replaced after each look
 	out       error            // why it is left out
@@ -51,6 +53,10 @@ type ReplicaStatus struct {
 	Problem string // why it is left out; empty: it answers queries
 	Head    int64  // of the log, as it shows it
 	Lag     int64  // positions of the log that it does not show yet
+
+	// Queries of read models since the start: those it answered, those the
+	// primary did, and those that were refused with ErrBehind.
+	Answered, Instead, Refused int64
 }
 
 // Replica returns how the replica is; ok is false if there is none.
@@ -60,6 +66,7 @@ func (e *Engine) Replica() (s ReplicaStatus, ok bool) {
 		return s, false
 	}
 	head, _ := e.log.Changes()
+	s.Answered, s.Instead, s.Refused = r.answered.Load(), r.instead.Load(), r.refused.Load()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.Head, s.Lag = r.head, max(head-r.head, 0)
@@ -239,6 +246,21 @@ func (r *replica) begin(ctx context.Context, names []string) (*Querier, error) {
 			return nil, err
 		}
 		r.lookAgain(ctx) // tables were dropped or exchanged between the look and the query
+	}
+}
+
+// count notes who answers a query, or that it was not begun. There may be no
+// replica.
+func (r *replica) count(q *Querier, err error) {
+	switch {
+	case r == nil:
+	case errors.Is(err, ErrBehind):
+		r.refused.Add(1)
+	case err != nil:
+	case q.replica:
+		r.answered.Add(1)
+	default:
+		r.instead.Add(1)
 	}
 }
 

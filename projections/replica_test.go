@@ -92,7 +92,7 @@ func TestAReplicaShowsWhatTheAskerHasWritten(t *testing.T) {
 	if n, there, err := whoAnswers(projections.OnPrimary(t.Context()), e); n != 41 || there || err != nil {
 		t.Errorf("on the primary: %d, from the replica %t, %v", n, there, err)
 	}
-	if s, ok := e.Replica(); !ok || s.Lag != 1 || s.Head != at-1 || s.Problem != "" {
+	if s, ok := e.Replica(); !ok || s.Lag != 1 || s.Head != at-1 || s.Problem != "" || s.Answered != 42 || s.Instead != 1 || s.Refused != 1 {
 		t.Errorf("the replica is %+v", s)
 	}
 	// Another server has less patience with a replica that stands still.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"zurnals/internal/metrics"
 )
 
 // openReplica opens the standby that answers queries; nil if there is none. It
@@ -40,9 +42,11 @@ func (a *app) checkReplica(context.Context) (warning string, err error) {
 }
 
 // replicaStage is what the metrics tell of the replica.
-func (a *app) replicaStage() (lag int64, up, there bool) {
+func (a *app) replicaStage() (metrics.Replica, bool) {
 	s, there := a.engine.Replica()
-	return s.Lag, s.Problem == "", there
+	return metrics.Replica{
+		Position: s.Head, Lag: s.Lag, Up: s.Problem == "", Answered: s.Answered, Instead: s.Instead, Refused: s.Refused,
+	}, there
 }
 
 // replica looks at the standby that is to answer queries, if there is one.

@@ -185,7 +185,8 @@ func TestTheDashboardShowsWhatIsTold(t *testing.T) {
 	}
 	for _, name := range []string{"zurnals_log_head_position", "zurnals_append_seconds", "zurnals_projection_lag_events",
 		"zurnals_projection_lag_seconds", "zurnals_reaction_lag_events", "zurnals_jobs", "pgxpool_acquired_conns",
-		"zurnals_proof_age_seconds", "zurnals_proof_lag_seconds", "zurnals_proof_tampered"} {
+		"zurnals_proof_age_seconds", "zurnals_proof_lag_seconds", "zurnals_proof_tampered",
+		"zurnals_replica_up", "zurnals_replica_lag_positions", "zurnals_replica_position", "zurnals_replica_queries_total"} {
 		if !shown[name] {
 			t.Errorf("no panel shows %s", name)
 		}

@@ -29,9 +29,7 @@ type Sources struct {
 	Reactions   func(context.Context) ([]Stage, error)
 	Tampered    func() bool // the sealer has found that the log is not the one that was sealed
 
-	// Replica tells how many positions the replica for queries is behind, whether
-	// it answers, and whether there is one; nil: there is none.
-	Replica func() (lag int64, up, there bool)
+	Replica func() (r Replica, there bool) // for queries; nil: there is none
 
 	Disk string // a folder on the disk that must not fill up; empty: not ours to watch
 }
@@ -42,6 +40,13 @@ type Stage struct {
 	Position int64  // of the last event seen; negative: it has not begun
 	State    string // empty: it has none
 	Parked   int64  // put aside, for the operator
+}
+
+// A Replica is the standby that answers queries of read models.
+type Replica struct {
+	Position, Lag              int64 // of the log, as it shows it, and how much it does not
+	Up                         bool  // it answers
+	Answered, Instead, Refused int64 // queries: by it, by the primary, by nobody because it was behind
 }
 
 // patience is how long the database may take: a scrape must not hang with it.
@@ -71,8 +76,10 @@ var (
 	projectionState    = describe("zurnals_projection_state", "1 for what a read model does: running, stopped, building …", "projection", "state")
 	projectionParked   = describe("zurnals_projection_parked", "What a read model has put aside for the operator.", "projection")
 
-	replicaLag = describe("zurnals_replica_lag_positions", "Positions of the log that the replica for queries does not show yet.")
-	replicaUp  = describe("zurnals_replica_up", "Whether the replica answers queries; if not, the primary does.")
+	replicaPosition = describe("zurnals_replica_position", "Last position of the log that the replica for queries shows.")
+	replicaLag      = describe("zurnals_replica_lag_positions", "Positions of the log that the replica for queries does not show yet.")
+	replicaUp       = describe("zurnals_replica_up", "Whether the replica answers queries; if not, the primary does.")
+	replicaQueries  = describe("zurnals_replica_queries_total", "Queries of read models where there is a replica, by who answers: replica, primary, or nobody in time.", "answered")
 
 	reactionPosition = describe("zurnals_reaction_position", "Last position that a reaction is done with.", "reaction")
 	reactionEvents   = describe("zurnals_reaction_lag_events", "Events that a reaction is not done with.", "reaction")
@@ -92,7 +99,7 @@ var (
 var all = []gauge{
 	headPosition, waiting, prepared, sealed, sealedAge, unsealedAge, tampered,
 	projectionPosition, projectionEvents, projectionSeconds, projectionState, projectionParked,
-	replicaLag, replicaUp,
+	replicaPosition, replicaLag, replicaUp, replicaQueries,
 	reactionPosition, reactionEvents, reactionSeconds, reactionParked,
 	jobCount, jobAge, undelivered, databaseUp, databaseBytes, clockAhead, diskFree, diskSize,
 	poolAcquired, poolIdle, poolConstructing, poolTotal, poolMax,
@@ -114,6 +121,9 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	tell := func(d gauge, v float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
+	count := func(d gauge, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
 	c.pool(to, tell)
 	tell(waiting, float64(c.Waiting()))
 	tell(tampered, truth(c.Tampered()))
@@ -123,9 +133,13 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	}
 
 	if c.Replica != nil {
-		if lag, up, there := c.Replica(); there {
-			tell(replicaLag, float64(lag))
-			tell(replicaUp, truth(up))
+		if r, there := c.Replica(); there {
+			tell(replicaPosition, float64(r.Position))
+			tell(replicaLag, float64(r.Lag))
+			tell(replicaUp, truth(r.Up))
+			count(replicaQueries, float64(r.Answered), "replica")
+			count(replicaQueries, float64(r.Instead), "primary")
+			count(replicaQueries, float64(r.Refused), "nobody")
 		}
 	}
 

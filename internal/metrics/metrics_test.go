@@ -110,7 +110,9 @@ func TestAStageThatStandsStillIsSeen(t *testing.T) {
 	w.sources.Reactions = func(context.Context) ([]metrics.Stage, error) {
 		return []metrics.Stage{{Name: "mail", Position: 1, Parked: 3}}, nil
 	}
-	w.sources.Replica = func() (int64, bool, bool) { return 7, true, true }
+	w.sources.Replica = func() (metrics.Replica, bool) {
+		return metrics.Replica{Position: 5, Lag: 7, Up: true, Answered: 30, Instead: 2, Refused: 1}, true
+	}
 	now := monday
 	w.sources.Now = func() time.Time { return now }
 	w.registry.MustRegister(&metrics.Collector{Sources: w.sources})
@@ -137,6 +139,10 @@ func TestAStageThatStandsStillIsSeen(t *testing.T) {
 		"zurnals_projection_state projection=staff state=building": 1,
 		"zurnals_projection_position projection=students":          2,
 		"zurnals_projection_lag_events projection=students":        0,
+		"zurnals_replica_position":                                 5,
+		"zurnals_replica_queries_total answered=replica":           30,
+		"zurnals_replica_queries_total answered=primary":           2,
+		"zurnals_replica_queries_total answered=nobody":            1,
 		"zurnals_replica_lag_positions":                            7,
 		"zurnals_replica_up":                                       1,
 		"zurnals_reaction_position reaction=mail":                  1,
