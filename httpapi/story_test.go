@@ -74,7 +74,7 @@ func newStoryOn(t *testing.T, pool, replica *pgxpool.Pool, views ...projections.
 	s.log, err = eventstore.Open(ctx, pool, s.clock.Now, s.keys)
 	s.must(err)
 	s.background(s.log.Run)
-	passwords, err := credentials.New(pool, s.clock.Now, 2)
+	passwords, err := credentials.NewWeak(pool, s.clock.Now)
 	s.must(err)
 	s.commands = &commands.Commands{
 		Log: s.log, Keys: s.keys, Catalogue: catalogue.All, Now: s.clock.Now,

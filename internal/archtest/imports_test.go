@@ -142,6 +142,18 @@ func TestOneClock(t *testing.T) {
 	}
 }
 
+// Passwords are weak in tests alone.
+func TestOnlyTestsKeepWeakPasswords(t *testing.T) {
+	for _, f := range source(t) {
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "NewWeak" {
+				t.Errorf("%s: a password must be hard to find from its hash", f.name)
+			}
+			return true
+		})
+	}
+}
+
 // A file is one source file outside the tests.
 type file struct {
 	name, pkg string

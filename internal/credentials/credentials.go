@@ -26,19 +26,32 @@ var params = &argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, Salt
 
 // A Store keeps passwords in PostgreSQL.
 type Store struct {
-	pool  *pgxpool.Pool
-	now   func() time.Time
-	turn  chan struct{} // to hash: memory is bounded
-	dummy string        // what a password is compared with if there is none
+	pool   *pgxpool.Pool
+	now    func() time.Time
+	params *argon2id.Params
+	turn   chan struct{} // to hash: memory is bounded
+	dummy  string        // what a password is compared with if there is none
 }
 
 // New returns a store that hashes at most atOnce passwords at a time.
 func New(pool *pgxpool.Pool, now func() time.Time, atOnce int) (*Store, error) {
+	return open(pool, now, atOnce, params)
+}
+
+// NewWeak returns a store whose hashes take no time, and protect nothing: for
+// tests that are about something else, and most of which would be hashing.
+func NewWeak(pool *pgxpool.Pool, now func() time.Time) (*Store, error) {
+	weak := *params
+	weak.Memory, weak.Iterations = 8, 1
+	return open(pool, now, 2, &weak)
+}
+
+func open(pool *pgxpool.Pool, now func() time.Time, atOnce int, params *argon2id.Params) (*Store, error) {
 	dummy, err := argon2id.CreateHash("no password is this one", params)
 	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
-	return &Store{pool: pool, now: now, turn: make(chan struct{}, max(1, atOnce)), dummy: dummy}, nil
+	return &Store{pool: pool, now: now, params: params, turn: make(chan struct{}, max(1, atOnce)), dummy: dummy}, nil
 }
 
 // ErrBusy refuses work when too much of it waits already.
@@ -69,7 +82,7 @@ func (s *Store) Create(ctx context.Context, id domain.CredentialID, owner, passw
 	if err != nil {
 		return err
 	}
-	hash, err := argon2id.CreateHash(norm.NFC.String(password), params)
+	hash, err := argon2id.CreateHash(norm.NFC.String(password), s.params)
 	end()
 	if err != nil {
 		return fmt.Errorf("credentials: %w", err)
