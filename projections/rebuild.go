@@ -232,6 +232,12 @@ func (b *builder) end() {
 
 // build makes the tables of r for the first time.
 func (e *Engine) build(ctx context.Context, r *runner) error {
+	select {
+	case e.seats <- struct{}{}:
+		defer func() { <-e.seats }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	b, err := e.begin(ctx, r)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"zurnals/domain"
 	"zurnals/domain/access"
+	"zurnals/internal/embedpg"
 	"zurnals/internal/pgtest"
 	"zurnals/projections"
 )
@@ -621,4 +622,21 @@ func TestRebuildWithLittleMemory(t *testing.T) {
 	e, _ = start(t, pool, j.log())
 	caughtUp(t, e, 300)
 	same(t, pool, j)
+}
+
+// More read models than there are connections are all built: those that have
+// one do not wait for those that wait for one.
+func TestMoreReadModelsThanConnections(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	j := newJournal(t, db)
+	last := j.add(t, story(50)...)
+	var all []projections.Any
+	for i := range 6 {
+		p := marks
+		p.Name, p.Views = fmt.Sprintf("marks%d", i), nil
+		all = append(all, p)
+	}
+	db.App = db.Pool(t, embedpg.App, 4)
+	caughtUp(t, open(t, db, j, options, all...), last)
 }
