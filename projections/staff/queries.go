@@ -124,15 +124,18 @@ func (q *question) search(ctx context.Context, db *projections.Querier, f Filter
 	if utf8.RuneCountInString(wanted) < gram {
 		return everybody, q.with(" AND position($%d in p.search) > 0", wanted), nil
 	}
-	pattern, narrow := projections.Page{Search: f.Search}.Pattern(), false
+	pattern := projections.Page{Search: f.Search}.Pattern()
 	if f.Schools { // the people of one place are few enough
-		narrow, err = findsFew(ctx, db, pattern)
-	}
-	if narrow {
-		return q.with("(SELECT * FROM {staff}.person AS p WHERE search LIKE $%d ORDER BY "+personOrder+" OFFSET 0) AS p", pattern), "", err
+		narrow, err := findsFew(ctx, db, pattern)
+		if err != nil {
+			return "", "", err
+		}
+		if narrow {
+			return q.with("(SELECT * FROM {staff}.person AS p WHERE search LIKE $%d ORDER BY "+personOrder+" OFFSET 0) AS p", pattern), "", nil
+		}
 	}
 	q.anew = true
-	return everybody, q.with(" AND p.search LIKE $%d", pattern), err
+	return everybody, q.with(" AND p.search LIKE $%d", pattern), nil
 }
 
 // ask returns the statement that lists who works at a place.
