@@ -86,3 +86,26 @@ func (s *story) loaded(of, text string, seen map[string]bool) {
 		s.loaded(path, w.Body.String(), seen)
 	}
 }
+
+var named = regexp.MustCompile(`(?:part|getElementById)\("([a-z-]+)"\)|dataset\.([a-z]+)`)
+
+// What a script takes from its page is there: parts by their ids, and texts.
+func TestScriptsFindTheirPartsOnThePage(t *testing.T) {
+	s := newStaffStory(t)
+	s.api.External.Providers = map[string]*oidc.Provider{"eklase": oidc.New(oidc.Config{})}
+	h := s.api.Handler()
+	for path, scripts := range map[string][]string{"/sign-in": {"/sign-in.js", "/page.js"}, "/passkeys": {"/passkeys.js", "/page.js"}, "/a/x": {"/scan.js", "/page.js"}} {
+		page := get(h, path, "lv").Body.String()
+		for _, script := range scripts {
+			found := named.FindAllStringSubmatch(get(h, script, "lv").Body.String(), -1)
+			if len(found) == 0 {
+				t.Errorf("%s takes nothing from its page: is it read rightly?", script)
+			}
+			for _, m := range found {
+				if m[1] != "" && !strings.Contains(page, `id="`+m[1]+`"`) || m[2] != "" && !strings.Contains(page, "data-"+m[2]+"=") {
+					t.Errorf("%s has no %s, which %s wants", path, m[0], script)
+				}
+			}
+		}
+	}
+}
