@@ -23,6 +23,7 @@ var (
 	limitSignIn       = limit{"sign-in", 60, time.Minute}      // by address
 	limitRegistration = limit{"registration", 60, time.Minute} // by address
 	limitLearner      = limit{"learner", 600, time.Minute}     // by address or learner: a school of pupils at one time
+	limitSurvey       = limit{"survey", 600, time.Minute}      // by address: the same
 	limitMail         = limit{"mail", 120, time.Minute}        // by who asks
 	limitUpload       = limit{"upload", 30, time.Minute}       // by who asks
 )

@@ -92,6 +92,20 @@ func (m *matrix) cells() map[string]cell {
 		"get-teacher-analysis":      {ask: "GET /schools/{school}/teacher-analysis", at: ofSchool},
 		"get-municipality-overview": {ask: "GET /municipalities/{municipality}/overview", at: ofMunicipality},
 
+		// surveys
+		"start-survey":       {ask: "POST /schools/{school}/surveys", body: survey6, at: ofClass},
+		"list-surveys":       {ask: "GET /schools/{school}/surveys", at: ofClass, narrow: true},
+		"get-survey":         {ask: "GET /surveys/{survey}", at: ofClass},
+		"close-survey":       {ask: "POST /surveys/{ended}/closure", at: ofClass},
+		"issue-survey-codes": {ask: "POST /surveys/{survey}/codes", at: ofClass},
+		"list-survey-codes":  {ask: "GET /surveys/{survey}/codes", at: ofClass},
+		"print-survey-codes": {ask: "GET /surveys/{survey}/codes/print", at: ofClass},
+		"get-survey-answers": {ask: "GET /surveys/{survey}/answers", at: ofClass},
+		"get-survey-results": {ask: "GET /surveys/{ended}/results", at: ofClass},
+		"get-survey-summary": {ask: "GET /municipalities/{municipality}/survey-summary", at: ofMunicipality},
+		"get-survey-form":    {ask: "GET /survey-links/{survey_link}", fresh: surveyed},
+		"answer-survey":      {ask: "POST /survey-links/{survey_link}", body: `{"answers":[{"question":1,"numbers":[4]},{"question":2,"numbers":[1,2]}]}`, fresh: surveyed},
+
 		// audit and analytics
 		"audit-account":       {ask: "GET /audit/accounts/{member}/events", at: ofSchool, blunt: true},
 		"audit-account-diff":  {ask: "GET /audit/accounts/{member}/diff?from=1", at: ofSchool, blunt: true},

@@ -26,6 +26,7 @@ import (
 	"zurnals/projections/organisation"
 	"zurnals/projections/staff"
 	"zurnals/projections/students"
+	"zurnals/projections/surveys"
 )
 
 // newMatrix makes the places, the things in them, and everybody who asks.
@@ -37,7 +38,7 @@ func newMatrix(t *testing.T) *matrix {
 func newMatrixOn(t *testing.T, pool *pgxpool.Pool) *matrix {
 	t.Helper()
 	m := &matrix{story: newStoryOn(t, pool, nil, organisation.Projection, staff.Projection, students.Projection,
-		attendance.Projection, analytics.AttendanceWeek, audit.Projection)}
+		attendance.Projection, surveys.Projection, analytics.AttendanceWeek, audit.Projection)}
 	m.proofs, m.security = m.api.Proofs, &noted{Security: m.api.Security}
 	m.api.Security, m.api.Proofs, m.api.Reactions = m.security, sealed{}, m.reactions()
 	m.organise()
@@ -121,6 +122,12 @@ func (m *matrix) furnish(place string) {
 	for i, name := range []string{"student", "student_b", "student_c"} {
 		here[name] = pupils.Items[i].ID
 	}
+	for _, name := range []string{"survey", "ended"} {
+		var survey struct{ ID string }
+		m.answer(&survey, step{as: keeper, ask: "POST /schools/{school}/surveys", body: survey6})
+		m.names[name], here[name] = survey.ID, survey.ID
+	}
+	m.tell(step{as: keeper, ask: "POST /surveys/{ended}/closure", status: 204, events: "surveys.closed"})
 	var register, lesson struct{ ID string }
 	m.answer(&register, step{as: keeper, ask: "POST /schools/{school}/registers", body: `{"class_id":"{class}","name":"Reģistrs"}`})
 	m.names["register"], here["register"] = register.ID, register.ID
@@ -274,6 +281,18 @@ func (m *matrix) activated(pupil, username string) string {
 		commands.ActivateLearner{Code: code.Code, Username: username, Password: password})
 	m.must(err)
 	return code.ID
+}
+
+// survey6 asks the class that is at hand.
+const survey6 = `{"class_id":"{class}","title":"Anketa","questions":[{"text":"Kā klājas?","kind":"scale","steps":5},{"text":"Kas patīk?","kind":"several","options":["sports","mūzika"]}]}`
+
+// surveyed has {survey_link} stand for the link of a pupil to a survey.
+func surveyed(m *matrix) {
+	var survey struct{ ID string }
+	m.answer(&survey, step{as: "admin", ask: "POST /schools/{school}/surveys", body: survey6})
+	var codes struct{ Items []struct{ Address string } }
+	m.answer(&codes, step{as: "admin", ask: "GET /surveys/" + survey.ID + "/codes"})
+	m.names["survey_link"] = strings.TrimPrefix(codes.Items[0].Address, "https://zurnals.example/s/")
 }
 
 // again signs somebody in whose session was ended.

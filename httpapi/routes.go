@@ -25,6 +25,7 @@ func (a *API) routes() {
 	a.lessonRoutes()
 	a.selfRoutes()
 	a.overviewRoutes()
+	a.surveyRoutes()
 	a.analyticsRoutes()
 	a.auditRoutes()
 	a.proofRoutes()

@@ -31,12 +31,7 @@ var Apart = []Gap{
 	{"EMU-083", Staff, "what somebody writes to the support; what it does then is EMU-097"},
 	{"EMU-088", Staff, "what somebody writes to the support"},
 
-	{"EMU-058", Later, "surveys: filling one in by a code or link. That pupils never sign in as staff is shown"},
-	{"EMU-064", Later, "grades and survey results. Attendance of the own class, and of no other, is shown, and the rights to the rest"},
-	{"EMU-065", Later, "surveys: starting one. Who may, and for which class, is shown"},
-	{"EMU-067", Later, "surveys: results without names. That only management has the right to them, and to no answers of single pupils, is shown"},
-	{"EMU-069", Later, "survey results of single pupils. Their attendance is shown, and the rights to the rest"},
+	{"EMU-064", Later, "grades. Attendance and answers to surveys of the own class, and of no other, are shown, and the right to the rest"},
 	{"EMU-070", Later, "grades of single pupils. Their attendance is shown, and the right to the rest"},
-	{"EMU-071", Later, "surveys: starting one. That the administrator has the right, manages users and makes classes is shown"},
-	{"EMU-073", Later, "exam results and summaries of surveys. The comparison of schools by attendance is shown, and the rights to the rest"},
+	{"EMU-073", Later, "exam results. The comparison of schools by attendance and summaries of surveys are shown, and the right to the rest"},
 }
