@@ -31,6 +31,7 @@ type Commands struct {
 	Now         func() time.Time // the one clock
 	Credentials Credentials      // passwords, kept outside the log
 	Attempts    Attempts         // wrong codes and passwords, counted outside the log
+	Links       *Links           // secrets that are mailed
 	AlwaysCode  bool             // ask for a mailed code at every sign-in, not only the first
 
 	states  states

@@ -17,30 +17,22 @@ import (
 // account.
 
 // triesAt returns what tries at an address are counted under.
-func (c *Commands) triesAt(ctx context.Context, email string, account domain.AccountID, device string) (string, error) {
+func (c *Commands) triesAt(email string, account domain.AccountID, device string) string {
 	if device != "" && !account.IsZero() {
-		links, err := OpenLinks(ctx, c.Keys)
-		if err != nil {
-			return "", err
-		}
-		if of, id, ok := links.device(device); ok && of == account {
-			return "device/" + id.String(), nil
+		if of, id, ok := c.Links.device(device); ok && of == account {
+			return "device/" + id.String()
 		}
 	}
-	return "sign-in/" + strings.ToLower(email), nil
+	return "sign-in/" + strings.ToLower(email)
 }
 
 // Device returns the token that makes a device known to an account that has
 // just signed in there: the one it has, if that is good.
-func (c *Commands) Device(ctx context.Context, account domain.AccountID, device string) (string, error) {
-	links, err := OpenLinks(ctx, c.Keys)
-	if err != nil {
-		return "", err
+func (c *Commands) Device(account domain.AccountID, device string) string {
+	if of, _, ok := c.Links.device(device); ok && of == account {
+		return device
 	}
-	if of, _, ok := links.device(device); ok && of == account {
-		return device, nil
-	}
-	return links.token("device", account.UUID, uuid.Must(uuid.NewV7())), nil
+	return c.Links.token("device", account.UUID, uuid.Must(uuid.NewV7()))
 }
 
 func (l *Links) device(token string) (domain.AccountID, uuid.UUID, bool) {

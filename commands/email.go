@@ -137,7 +137,7 @@ func (c *Commands) StartEmailChange(ctx context.Context, by access.Actor, cmd St
 
 // CheckEmailChange returns nil if the link to the present address works.
 func (c *Commands) CheckEmailChange(ctx context.Context, by access.Actor, token string) error {
-	id, err := c.ownChange(ctx, by, token)
+	id, err := c.ownChange(by, token)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (c *Commands) CheckEmailChange(ctx context.Context, by access.Actor, token 
 // GiveEmail gives the new address. Whether another account has it is not told:
 // its owner is, and the change comes to nothing (C12).
 func (c *Commands) GiveEmail(ctx context.Context, by access.Actor, cmd GiveEmail) error {
-	id, err := c.ownChange(ctx, by, cmd.Token)
+	id, err := c.ownChange(by, cmd.Token)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (c *Commands) GiveEmail(ctx context.Context, by access.Actor, cmd GiveEmail
 // CheckConfirmation returns the address that the link to a new address makes
 // the one of the account.
 func (c *Commands) CheckConfirmation(ctx context.Context, by access.Actor, token string) (email string, err error) {
-	id, err := c.ownConfirmation(ctx, by, token)
+	id, err := c.ownConfirmation(by, token)
 	if err != nil {
 		return "", err
 	}
@@ -190,7 +190,7 @@ func (c *Commands) CheckConfirmation(ctx context.Context, by access.Actor, token
 
 // ConfirmEmail follows the link to the new address. All sessions end.
 func (c *Commands) ConfirmEmail(ctx context.Context, by access.Actor, token string) error {
-	id, err := c.ownConfirmation(ctx, by, token)
+	id, err := c.ownConfirmation(by, token)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (c *Commands) CheckStop(ctx context.Context, by access.Actor, token string)
 	if err := by.Allow(access.At(access.FollowLink, access.Scope{})); err != nil {
 		return err
 	}
-	account, id, err := c.changeToStop(ctx, token)
+	account, id, err := c.changeToStop(token)
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (c *Commands) CheckStop(ctx context.Context, by access.Actor, token string)
 // the notice to the present address. Nobody need be signed in: it only keeps
 // things as they are.
 func (c *Commands) StopEmailChange(ctx context.Context, by access.Actor, token string) error {
-	account, id, err := c.changeToStop(ctx, token)
+	account, id, err := c.changeToStop(token)
 	if err != nil {
 		return err
 	}
@@ -244,24 +244,20 @@ func (c *Commands) StopEmailChange(ctx context.Context, by access.Actor, token s
 	})
 }
 
-func (c *Commands) changeToStop(ctx context.Context, token string) (account domain.AccountID, id identity.EmailChangeID, err error) {
-	links, err := OpenLinks(ctx, c.Keys)
-	if err != nil {
-		return account, id, err
-	}
-	a, b, ok := links.open("email-change-stop", token)
+func (c *Commands) changeToStop(token string) (account domain.AccountID, id identity.EmailChangeID, err error) {
+	a, b, ok := c.Links.open("email-change-stop", token)
 	if !ok {
 		return account, id, ErrLink
 	}
 	return domain.AccountID{UUID: a}, identity.EmailChangeID{UUID: b}, nil
 }
 
-func (c *Commands) ownChange(ctx context.Context, by access.Actor, token string) (id identity.EmailChangeID, err error) {
-	id.UUID, err = c.ownLink(ctx, by, "email-change", token)
+func (c *Commands) ownChange(by access.Actor, token string) (id identity.EmailChangeID, err error) {
+	id.UUID, err = c.ownLink(by, "email-change", token)
 	return id, err
 }
 
-func (c *Commands) ownConfirmation(ctx context.Context, by access.Actor, token string) (id identity.ConfirmationID, err error) {
-	id.UUID, err = c.ownLink(ctx, by, "email-confirmation", token)
+func (c *Commands) ownConfirmation(by access.Actor, token string) (id identity.ConfirmationID, err error) {
+	id.UUID, err = c.ownLink(by, "email-confirmation", token)
 	return id, err
 }

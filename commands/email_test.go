@@ -25,12 +25,12 @@ func mailed[E domain.Event](w *staffWorld, account domain.AccountID) (found E) {
 
 func (w *staffWorld) firstLink(account domain.AccountID) string {
 	w.t.Helper()
-	return w.links().EmailChange(account, mailed[identity.EmailChangeStarted](w, account).Change)
+	return w.Links.EmailChange(account, mailed[identity.EmailChangeStarted](w, account).Change)
 }
 
 func (w *staffWorld) secondLink(account domain.AccountID) string {
 	w.t.Helper()
-	return w.links().EmailConfirmation(account, mailed[identity.EmailGiven](w, account).Confirmation)
+	return w.Links.EmailConfirmation(account, mailed[identity.EmailGiven](w, account).Confirmation)
 }
 
 func (w *staffWorld) start(by access.Actor) {
@@ -143,7 +143,7 @@ func TestAdministratorCorrectsAnAddress(t *testing.T) {
 
 	w.must(w.CorrectEmail(t.Context(), admin, correct))
 	w.refused(identity.ErrLinkReplaced, func() error { return w.CheckRegistration(t.Context(), byLink, old) })
-	link := w.links().Registration(invitee.Account, mailed[identity.EmailCorrected](w, invitee.Account).Invitation)
+	link := w.Links.Registration(invitee.Account, mailed[identity.EmailCorrected](w, invitee.Account).Invitation)
 	_, err = w.ConfirmRegistration(t.Context(), byLink, commands.ConfirmRegistration{Token: link, Password: password})
 	w.must(err)
 	correct.Email = "cita@skola.lv"
@@ -188,23 +188,23 @@ func TestLostMailbox(t *testing.T) {
 	// Who still reads the old mailbox stops it.
 	w.must(w.RecoverEmail(t.Context(), admin, recovers))
 	started := mailed[identity.EmailRecoveryStarted](w, anna)
-	stop := w.links().StopEmailChange(anna, started.Change)
+	stop := w.Links.StopEmailChange(anna, started.Change)
 	w.refused(nil, func() error { return w.CheckStop(t.Context(), byLink, stop) })
 	w.must(w.StopEmailChange(t.Context(), byLink, stop))
 	w.refused(identity.ErrChangeStopped, func() error {
-		return w.ConfirmEmail(t.Context(), by, w.links().EmailConfirmation(anna, started.Confirmation))
+		return w.ConfirmEmail(t.Context(), by, w.Links.EmailConfirmation(anna, started.Confirmation))
 	})
 
 	// Again, and this time it is the person.
 	w.must(w.RecoverEmail(t.Context(), admin, recovers))
 	started = mailed[identity.EmailRecoveryStarted](w, anna)
-	link := w.links().EmailConfirmation(anna, started.Confirmation)
+	link := w.Links.EmailConfirmation(anna, started.Confirmation)
 	w.refused(commands.ErrOthersLink, func() error { return w.ConfirmEmail(t.Context(), admin, link) }) // the administrator cannot
 	w.signIn("anna2@skola.lv")
 	w.must(w.ConfirmEmail(t.Context(), by, link))
 	w.signIn("jauna@skola.lv")
 	w.refused(identity.ErrChangeDone, func() error {
-		return w.StopEmailChange(t.Context(), byLink, w.links().StopEmailChange(anna, started.Change))
+		return w.StopEmailChange(t.Context(), byLink, w.Links.StopEmailChange(anna, started.Change))
 	})
 }
 
@@ -224,7 +224,7 @@ func TestLostMailboxOfWhoHasNeverSignedIn(t *testing.T) {
 		_, err := w.SignIn(t.Context(), byNobody, commands.SignIn{Email: "jauna@skola.lv", Password: password}, keep)
 		return err
 	})
-	link := w.links().Registration(invitee.Account, mailed[identity.EmailCorrected](w, invitee.Account).Invitation)
+	link := w.Links.Registration(invitee.Account, mailed[identity.EmailCorrected](w, invitee.Account).Invitation)
 	_, err = w.ConfirmRegistration(t.Context(), byLink, commands.ConfirmRegistration{Token: link, Password: password})
 	w.must(err)
 	w.signIn("jauna@skola.lv")

@@ -272,11 +272,7 @@ func (c *Commands) CreatePlatformAdmin(ctx context.Context, by access.Actor, cmd
 	if err != nil || state.Active() {
 		return admitted.Account, "", err
 	}
-	links, err := OpenLinks(ctx, c.Keys)
-	if err != nil {
-		return admitted.Account, "", err
-	}
-	return admitted.Account, links.Registration(admitted.Account, state.Invitation()), nil
+	return admitted.Account, c.Links.Registration(admitted.Account, state.Invitation()), nil
 }
 
 // atWork carries out what is asked of somebody who works at a place, for those

@@ -93,15 +93,11 @@ func (l *Links) survey(token string) (domain.SurveyID, domain.SurveyTokenID, boo
 
 // ownLink returns what a link is for that only the signed in account it was
 // mailed to may follow (C10).
-func (c *Commands) ownLink(ctx context.Context, by access.Actor, purpose, token string) (id uuid.UUID, err error) {
+func (c *Commands) ownLink(by access.Actor, purpose, token string) (id uuid.UUID, err error) {
 	if err := by.Allow(access.Own(access.OwnAccount, by.ID)); err != nil {
 		return id, err
 	}
-	links, err := OpenLinks(ctx, c.Keys)
-	if err != nil {
-		return id, err
-	}
-	account, id, ok := links.open(purpose, token)
+	account, id, ok := c.Links.open(purpose, token)
 	switch {
 	case !ok:
 		return id, ErrLink

@@ -22,7 +22,7 @@ func TestForgottenPassword(t *testing.T) {
 	w := newStaffWorld(t)
 	anna, _ := w.registered(w.at(w.school))
 	w.must(w.AskPasswordReset(t.Context(), byNobody, commands.AskPasswordReset{Email: "ANNA1@skola.lv"}))
-	token := w.links().PasswordReset(anna, mailed[identity.PasswordResetAsked](w, anna).Reset)
+	token := w.Links.PasswordReset(anna, mailed[identity.PasswordResetAsked](w, anna).Reset)
 	w.refused(nil, func() error { return w.CheckReset(t.Context(), byLink, token) })
 	reset := func(password string) error {
 		_, err := w.ResetPassword(t.Context(), byLink, commands.ResetPassword{Token: token, Password: password})

@@ -205,7 +205,7 @@ func (c *Commands) CheckReset(ctx context.Context, by access.Actor, token string
 	if err := by.Allow(access.At(access.FollowLink, access.Scope{})); err != nil {
 		return err
 	}
-	id, reset, err := c.reset(ctx, token)
+	id, reset, err := c.reset(token)
 	if err != nil {
 		return err
 	}
@@ -216,12 +216,8 @@ func (c *Commands) CheckReset(ctx context.Context, by access.Actor, token string
 	return account.CheckReset(reset, c.Now())
 }
 
-func (c *Commands) reset(ctx context.Context, token string) (account domain.AccountID, id identity.PasswordResetID, err error) {
-	links, err := OpenLinks(ctx, c.Keys)
-	if err != nil {
-		return account, id, err
-	}
-	a, b, ok := links.open("password-reset", token)
+func (c *Commands) reset(token string) (account domain.AccountID, id identity.PasswordResetID, err error) {
+	a, b, ok := c.Links.open("password-reset", token)
 	if !ok {
 		return account, id, ErrLink
 	}
@@ -231,7 +227,7 @@ func (c *Commands) reset(ctx context.Context, token string) (account domain.Acco
 // ResetPassword follows such a link. All sessions end; who guessed before no
 // longer keeps the person out.
 func (c *Commands) ResetPassword(ctx context.Context, by access.Actor, cmd ResetPassword) (domain.AccountID, error) {
-	account, id, err := c.reset(ctx, cmd.Token)
+	account, id, err := c.reset(cmd.Token)
 	if err != nil {
 		return account, err
 	}

@@ -68,11 +68,11 @@ func rights(tb testing.TB, people int) (*commands.Commands, *queries, []domain.A
 	var ended sync.WaitGroup
 	ended.Go(func() { _ = log.Run(running) })
 	tb.Cleanup(func() { stop(); ended.Wait() })
-	c := &commands.Commands{Log: log, Keys: keys, Catalogue: catalogue.All, Now: time.Now,
+	links, err := commands.OpenLinks(ctx, keys)
+	must(err)
+	c := &commands.Commands{Log: log, Keys: keys, Links: links, Catalogue: catalogue.All, Now: time.Now,
 		Credentials: &passwords{kept: make(map[domain.CredentialID]string), owners: make(map[domain.CredentialID]string)}, Attempts: new(commands.MemoryAttempts)}
 	town, err := c.RegisterMunicipality(ctx, operator, commands.RegisterMunicipality{Name: "Parauga novads"})
-	must(err)
-	links, err := commands.OpenLinks(ctx, keys)
 	must(err)
 	var accounts []domain.AccountID
 	for n := range people {

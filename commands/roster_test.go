@@ -37,9 +37,13 @@ func newRosterWorld(t testing.TB, source string) *rosterWorld {
 	w := &rosterWorld{now: time.Date(2025, 9, 1, 5, 0, 0, 0, time.UTC)} // 8:00 in Riga
 	keys := eventstore.NewMemoryKeys()
 	w.log = eventstore.NewMemory(func() time.Time { return w.now }, keys)
+	links, err := commands.OpenLinks(t.Context(), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.Commands = &commands.Commands{
 		Log: w.log, Keys: keys, Catalogue: catalogue.All, Now: func() time.Time { return w.now },
-		Credentials: newPasswords(), Attempts: new(commands.MemoryAttempts),
+		Credentials: newPasswords(), Attempts: new(commands.MemoryAttempts), Links: links,
 	}
 	w.admin = access.System("test")
 	municipality, err := w.RegisterMunicipality(t.Context(), w.admin, commands.RegisterMunicipality{Name: "Parauga novads"})

@@ -65,7 +65,7 @@ func (c *Commands) CheckRegistration(ctx context.Context, by access.Actor, token
 	if err := by.Allow(access.At(access.Register, access.Scope{})); err != nil {
 		return err
 	}
-	id, invitation, err := c.registration(ctx, token)
+	id, invitation, err := c.registration(token)
 	if err != nil {
 		return err
 	}
@@ -76,12 +76,8 @@ func (c *Commands) CheckRegistration(ctx context.Context, by access.Actor, token
 	return account.CheckLink(invitation, c.Now())
 }
 
-func (c *Commands) registration(ctx context.Context, token string) (domain.AccountID, domain.InvitationID, error) {
-	links, err := OpenLinks(ctx, c.Keys)
-	if err != nil {
-		return domain.AccountID{}, domain.InvitationID{}, err
-	}
-	account, invitation, ok := links.registration(token)
+func (c *Commands) registration(token string) (domain.AccountID, domain.InvitationID, error) {
+	account, invitation, ok := c.Links.registration(token)
 	if !ok {
 		return account, invitation, ErrLink
 	}
@@ -90,7 +86,7 @@ func (c *Commands) registration(ctx context.Context, token string) (domain.Accou
 
 // ConfirmRegistration follows a registration link with a password.
 func (c *Commands) ConfirmRegistration(ctx context.Context, by access.Actor, cmd ConfirmRegistration) (domain.AccountID, error) {
-	account, invitation, err := c.registration(ctx, cmd.Token)
+	account, invitation, err := c.registration(cmd.Token)
 	if err != nil {
 		return account, err
 	}
@@ -129,10 +125,7 @@ func (c *Commands) SignIn(ctx context.Context, by access.Actor, cmd SignIn, open
 	if err != nil {
 		return SignedIn{}, err
 	}
-	tried, err := c.triesAt(ctx, email, id, cmd.Device)
-	if err != nil {
-		return SignedIn{}, err
-	}
+	tried := c.triesAt(email, id, cmd.Device)
 	wait, err := c.Attempts.Try(ctx, tried, c.Now(), passwordTries)
 	if err != nil {
 		return SignedIn{}, err
@@ -178,11 +171,7 @@ func (c *Commands) SignInWithCode(ctx context.Context, by access.Actor, cmd Sign
 	if err := by.Allow(access.At(access.SignIn, access.Scope{})); err != nil {
 		return SignedIn{}, err
 	}
-	links, err := OpenLinks(ctx, c.Keys)
-	if err != nil {
-		return SignedIn{}, err
-	}
-	id, challenge, ok := links.challenge(cmd.Challenge)
+	id, challenge, ok := c.Links.challenge(cmd.Challenge)
 	if !ok {
 		return SignedIn{}, ErrChallenge
 	}
@@ -200,7 +189,7 @@ func (c *Commands) SignInWithCode(ctx context.Context, by access.Actor, cmd Sign
 		return SignedIn{}, err
 	case wait > 0:
 		return SignedIn{Account: id}, ErrCodesTried
-	case subtle.ConstantTimeCompare([]byte(strings.TrimSpace(cmd.Code)), []byte(links.LoginCode(challenge))) != 1:
+	case subtle.ConstantTimeCompare([]byte(strings.TrimSpace(cmd.Code)), []byte(c.Links.LoginCode(challenge))) != 1:
 		return SignedIn{Account: id}, ErrCode.In("code")
 	}
 	by.ID = id.UUID
@@ -232,11 +221,7 @@ func (s *SignedIn) follow(ctx context.Context, c *Commands, generation int, happ
 			s.Session = e.Session
 			return open(ctx, e.Session, e.Account, generation)
 		case identity.LoginCodeIssued:
-			links, err := OpenLinks(ctx, c.Keys)
-			if err != nil {
-				return err
-			}
-			s.Challenge, s.CodeExpires = links.Challenge(e.Account, e.Challenge), e.ExpiresAt
+			s.Challenge, s.CodeExpires = c.Links.Challenge(e.Account, e.Challenge), e.ExpiresAt
 		}
 	}
 	return nil

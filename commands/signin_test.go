@@ -257,7 +257,7 @@ func FuzzTokens(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	c := &commands.Commands{Log: eventstore.NewMemory(time.Now, keys), Keys: keys, Now: time.Now}
+	c := &commands.Commands{Log: eventstore.NewMemory(time.Now, keys), Keys: keys, Links: links, Now: time.Now}
 	real := links.Registration(domain.NewID[domain.AccountID](), domain.NewID[domain.InvitationID]())
 	f.Add(real)
 	f.Add(links.Challenge(domain.NewID[domain.AccountID](), domain.NewID[identity.ChallengeID]()))

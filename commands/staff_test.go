@@ -48,11 +48,12 @@ func newStaffWorld(t *testing.T) *staffWorld {
 	}
 	keys := eventstore.NewMemoryKeys()
 	w.log = eventstore.NewMemory(clock, keys)
+	links, err := commands.OpenLinks(t.Context(), keys)
+	w.must(err)
 	w.Commands = &commands.Commands{
 		Log: w.log, Keys: keys, Catalogue: catalogue.All, Now: clock,
-		Credentials: w.passwords, Attempts: new(commands.MemoryAttempts),
+		Credentials: w.passwords, Attempts: new(commands.MemoryAttempts), Links: links,
 	}
-	var err error
 	w.municipality, err = w.RegisterMunicipality(t.Context(), operator, commands.RegisterMunicipality{Name: "Parauga novads"})
 	w.must(err)
 	w.school, err = w.RegisterSchool(t.Context(), operator, commands.RegisterSchool{Municipality: w.municipality, Name: "Parauga vidusskola"})
@@ -147,14 +148,7 @@ func (w *staffWorld) link(account domain.AccountID) string {
 			invitation = e.Invitation
 		}
 	}
-	return w.links().Registration(account, invitation)
-}
-
-func (w *staffWorld) links() *commands.Links {
-	w.t.Helper()
-	links, err := commands.OpenLinks(w.t.Context(), w.Keys)
-	w.must(err)
-	return links
+	return w.Links.Registration(account, invitation)
 }
 
 // code returns the newest login code, as it is mailed.
@@ -166,7 +160,7 @@ func (w *staffWorld) code(account domain.AccountID) string {
 			challenge = e.Challenge
 		}
 	}
-	return w.links().LoginCode(challenge)
+	return w.Links.LoginCode(challenge)
 }
 
 // signIn signs somebody in, with the code if it is asked for.

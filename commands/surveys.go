@@ -221,13 +221,9 @@ func (c *Commands) SurveyLinks(ctx context.Context, by access.Actor, id domain.S
 	if err := by.Allow(access.At(access.StartSurvey, place)); err != nil {
 		return nil, err
 	}
-	links, err := OpenLinks(ctx, c.Keys)
-	if err != nil {
-		return nil, err
-	}
 	all := make([]string, len(tokens))
 	for i, token := range tokens {
-		all[i] = links.Survey(id, token)
+		all[i] = c.Links.Survey(id, token)
 	}
 	return all, nil
 }
@@ -268,11 +264,7 @@ func (c *Commands) AnswerSurvey(ctx context.Context, by access.Actor, cmd Answer
 // can be filled in now. An answer stands only if the survey is still open and
 // the pupil still there when it is appended.
 func openSheet(u *unit, token string) (survey surveys.Survey, pupil surveys.Pupil, err error) {
-	links, err := OpenLinks(u.ctx, u.c.Keys)
-	if err != nil {
-		return survey, pupil, err
-	}
-	id, tokenID, ok := links.survey(token)
+	id, tokenID, ok := u.c.Links.survey(token)
 	if !ok {
 		return survey, pupil, ErrSurveyLink
 	}

@@ -185,14 +185,10 @@ func TestLinksThatDoNotWork(t *testing.T) {
 	links := s.issued(t, s.survey)
 	link := links[s.mine]
 	other := s.issued(t, s.start(t, s.administrator, s.teacher.Active.Scope.Class))[s.mine]
-	derived, err := commands.OpenLinks(t.Context(), s.Keys)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, made := range []string{
 		"", "a", link[:len(link)-1], strings.Repeat("A", len(link)), link[:30] + other[30:],
-		derived.Registration(domain.AccountID{UUID: s.survey.UUID}, domain.InvitationID{UUID: s.mine.UUID}),
-		derived.Survey(s.survey, domain.NewID[domain.SurveyTokenID]()), derived.Survey(domain.NewID[domain.SurveyID](), domain.NewID[domain.SurveyTokenID]()),
+		s.Links.Registration(domain.AccountID{UUID: s.survey.UUID}, domain.InvitationID{UUID: s.mine.UUID}),
+		s.Links.Survey(s.survey, domain.NewID[domain.SurveyTokenID]()), s.Links.Survey(domain.NewID[domain.SurveyID](), domain.NewID[domain.SurveyTokenID]()),
 	} {
 		s.refused(t, commands.ErrSurveyLink, func() error { return s.answer(t, made) })
 		if _, err := s.SurveyForm(t.Context(), token, made); !errors.Is(err, commands.ErrSurveyLink) {

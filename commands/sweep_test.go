@@ -39,7 +39,7 @@ func TestOnlyThePasswordThatCountsIsKept(t *testing.T) {
 	w.must(w.ChangePassword(t.Context(), by, commands.ChangePassword{Current: password, New: "cits zaļš vārds"}, keep))
 	w.kept(anna, 1)
 	w.must(w.AskPasswordReset(t.Context(), byNobody, commands.AskPasswordReset{Email: "anna1@skola.lv"}))
-	link := w.links().PasswordReset(anna, mailed[identity.PasswordResetAsked](w, anna).Reset)
+	link := w.Links.PasswordReset(anna, mailed[identity.PasswordResetAsked](w, anna).Reset)
 	_, err := w.ResetPassword(t.Context(), byLink, commands.ResetPassword{Token: link, Password: password})
 	w.must(err)
 	w.kept(anna, 1)

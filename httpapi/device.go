@@ -29,7 +29,6 @@ func (a *API) device(q *request) string {
 }
 
 // knownDevice returns the cookie for a browser in which somebody has signed in.
-func (a *API) knownDevice(ctx context.Context, account domain.AccountID) (http.Cookie, error) {
-	token, err := a.Commands.Device(ctx, account, a.device(asked(ctx)))
-	return a.deviceCookie(token), err
+func (a *API) knownDevice(ctx context.Context, account domain.AccountID) http.Cookie {
+	return a.deviceCookie(a.Commands.Device(account, a.device(asked(ctx))))
 }

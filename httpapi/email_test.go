@@ -5,19 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"zurnals/commands"
 	"zurnals/domain"
 	"zurnals/domain/identity"
 	"zurnals/internal/trace"
 )
-
-// links returns the secrets of mailed links, as the mailer derives them.
-func (s *story) links() *commands.Links {
-	s.t.Helper()
-	links, err := commands.OpenLinks(s.t.Context(), s.keys)
-	s.must(err)
-	return links
-}
 
 // lastOf returns the last event of a kind that happened to somebody.
 func lastOf[E domain.Event](s *story, name string) (found E) {
@@ -34,12 +25,12 @@ func lastOf[E domain.Event](s *story, name string) (found E) {
 func (s *story) mailedLinks(name string) {
 	s.t.Helper()
 	account := id[domain.AccountID](s, name)
-	s.names["first"] = s.links().EmailChange(account, lastOf[identity.EmailChangeStarted](s, name).Change)
-	s.names["second"] = s.links().EmailConfirmation(account, lastOf[identity.EmailGiven](s, name).Confirmation)
+	s.names["first"] = s.commands.Links.EmailChange(account, lastOf[identity.EmailChangeStarted](s, name).Change)
+	s.names["second"] = s.commands.Links.EmailConfirmation(account, lastOf[identity.EmailGiven](s, name).Confirmation)
 	recovery := lastOf[identity.EmailRecoveryStarted](s, name)
-	s.names["recovered"] = s.links().EmailConfirmation(account, recovery.Confirmation)
-	s.names["stop"] = s.links().StopEmailChange(account, recovery.Change)
-	s.names["reset"] = s.links().PasswordReset(account, lastOf[identity.PasswordResetAsked](s, name).Reset)
+	s.names["recovered"] = s.commands.Links.EmailConfirmation(account, recovery.Confirmation)
+	s.names["stop"] = s.commands.Links.StopEmailChange(account, recovery.Change)
+	s.names["reset"] = s.commands.Links.PasswordReset(account, lastOf[identity.PasswordResetAsked](s, name).Reset)
 }
 
 const signInAs = `{"email":"%","password":"` + password + `"}`
@@ -150,7 +141,7 @@ func TestAnAdministratorCorrectsAnAddress(t *testing.T) {
 		step{name: "registered", as: "admin", ask: strings.Replace(email, "{laura}", "{teacher}", 1), body: `{"email":"x@skola.example"}`, status: 409, code: "identity.email_is_self_managed"},
 	)
 	account := id[domain.AccountID](s, "laura")
-	s.names["link"] = s.links().Registration(account, lastOf[identity.EmailCorrected](s, "laura").Invitation)
+	s.names["link"] = s.commands.Links.Registration(account, lastOf[identity.EmailCorrected](s, "laura").Invitation)
 	s.tell(step{ask: "POST /registrations/{link}", body: `{"password":"` + password + `"}`, status: 204, events: "identity.registration_confirmed"})
 	e := lastOf[identity.EmailCorrected](s, "laura")
 	if e.OldEmail != "laura@skola.example" || e.Email != "l@skola.example" {

@@ -208,11 +208,9 @@ func (a *API) comeBack(w http.ResponseWriter, r *http.Request) {
 			return err
 		})
 		if err == nil {
-			var known http.Cookie
-			known, err = a.knownDevice(r.Context(), signedIn.Account)
+			known := a.knownDevice(r.Context(), signedIn.Account)
 			http.SetCookie(w, &known)
-		}
-		if err != nil {
+		} else {
 			w.Header().Del("Set-Cookie")
 		}
 	default:

@@ -193,10 +193,10 @@ func (a *API) signInByForm(q *request) (signedIn commands.SignedIn, err error) {
 	if err != nil || signedIn.Session.IsZero() {
 		return signedIn, err
 	}
-	known, err := a.knownDevice(ctx, signedIn.Account)
+	known := a.knownDevice(ctx, signedIn.Account)
 	http.SetCookie(q.w, &cookie)
 	http.SetCookie(q.w, &known)
-	return signedIn, err
+	return signedIn, nil
 }
 
 // showLink answers with the page: the form, or what has become of the link.

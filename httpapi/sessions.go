@@ -113,11 +113,7 @@ func (a *API) openSession(ctx context.Context, signIn func(commands.OpenSession)
 		out.Status, out.Body.Challenge, out.Body.ExpiresAt = http.StatusAccepted, signedIn.Challenge, signedIn.CodeExpires.UTC()
 	default:
 		out.Body.Account = &signedIn.Account
-		known, err := a.knownDevice(ctx, signedIn.Account)
-		if err != nil {
-			return nil, err
-		}
-		out.SetCookie = append(out.SetCookie, known)
+		out.SetCookie = append(out.SetCookie, a.knownDevice(ctx, signedIn.Account))
 	}
 	return out, nil
 }

@@ -76,9 +76,11 @@ func newStoryOn(t *testing.T, pool, replica *pgxpool.Pool, views ...projections.
 	s.background(s.log.Run)
 	passwords, err := credentials.NewWeak(pool, s.clock.Now)
 	s.must(err)
+	links, err := commands.OpenLinks(ctx, s.keys)
+	s.must(err)
 	s.commands = &commands.Commands{
 		Log: s.log, Keys: s.keys, Catalogue: catalogue.All, Now: s.clock.Now,
-		Credentials: passwords, Attempts: new(commands.MemoryAttempts),
+		Credentials: passwords, Attempts: new(commands.MemoryAttempts), Links: links,
 	}
 	logger := slog.New(slog.NewJSONHandler(s.output, nil))
 	s.engine, err = projections.Open(pool, projections.Decoded(s.log, s.keys, catalogue.All),
@@ -212,14 +214,12 @@ func (s *story) place(name string) access.Scope {
 // link returns the token of the newest registration link of an account.
 func (s *story) link(account domain.AccountID) (token string) {
 	s.t.Helper()
-	links, err := commands.OpenLinks(s.t.Context(), s.keys)
-	s.must(err)
 	for _, e := range s.history("account-" + account.String()) {
 		switch e := e.(type) {
 		case identity.UserInvited:
-			token = links.Registration(account, e.Invitation)
+			token = s.commands.Links.Registration(account, e.Invitation)
 		case identity.InvitationResent:
-			token = links.Registration(account, e.Invitation)
+			token = s.commands.Links.Registration(account, e.Invitation)
 		}
 	}
 	return token
@@ -228,11 +228,9 @@ func (s *story) link(account domain.AccountID) (token string) {
 // loginCode returns the code that was mailed last.
 func (s *story) loginCode(account domain.AccountID) (code string) {
 	s.t.Helper()
-	links, err := commands.OpenLinks(s.t.Context(), s.keys)
-	s.must(err)
 	for _, e := range s.history("account-" + account.String()) {
 		if e, ok := e.(identity.LoginCodeIssued); ok {
-			code = links.LoginCode(e.Challenge)
+			code = s.commands.Links.LoginCode(e.Challenge)
 		}
 	}
 	return code

@@ -41,7 +41,6 @@ type app struct {
 	log      *eventstore.Postgres
 	erasures *eventstore.Erasures // the ledger outside the database
 	appends  *metrics.Appends     // the log, measured
-	links    *commands.Links
 	commands *commands.Commands
 	engine   *projections.Engine
 	reacting reacting // of a server only
@@ -104,14 +103,15 @@ func open(ctx context.Context, cfg Config, logger *slog.Logger) (_ *app, err err
 	if err != nil {
 		return nil, err
 	}
+	links, err := commands.OpenLinks(ctx, a.keys)
+	if err != nil {
+		return nil, err
+	}
 	a.appends = metrics.MeasureAppends(a.log)
 	a.commands = &commands.Commands{
 		Log: a.appends, Keys: a.keys, Catalogue: catalogue.All, Now: a.clock.Now,
 		Credentials: passwords, Attempts: new(commands.MemoryAttempts),
-		AlwaysCode: cfg.LoginCode == "always",
-	}
-	if a.links, err = commands.OpenLinks(ctx, a.keys); err != nil {
-		return nil, err
+		Links: links, AlwaysCode: cfg.LoginCode == "always",
 	}
 	if a.replica, err = openReplica(ctx, cfg); err != nil {
 		return nil, err

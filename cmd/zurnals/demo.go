@@ -175,7 +175,7 @@ func (a *app) demoPerson(ctx context.Context, s *demoSchool, p demoPerson) error
 		return err
 	}
 	_, err = c.ConfirmRegistration(ctx, access.Actor{Kind: domain.ActorToken, Request: demoRequest}, commands.ConfirmRegistration{
-		Token: a.links.Registration(admitted.Account, invitation), Password: demoPassword,
+		Token: c.Links.Registration(admitted.Account, invitation), Password: demoPassword,
 	})
 	if err != nil && !errors.Is(err, identity.ErrLinkUsed) {
 		return err
@@ -189,7 +189,7 @@ func (a *app) demoPerson(ctx context.Context, s *demoSchool, p demoPerson) error
 	if err := look(); err != nil {
 		return err
 	}
-	_, err = c.SignInWithCode(ctx, nobody, commands.SignInWithCode{Challenge: began.Challenge, Code: a.links.LoginCode(challenge)}, noSession)
+	_, err = c.SignInWithCode(ctx, nobody, commands.SignInWithCode{Challenge: began.Challenge, Code: c.Links.LoginCode(challenge)}, noSession)
 	return err
 }
 

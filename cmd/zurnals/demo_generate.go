@@ -51,7 +51,7 @@ func (a *app) generate(ctx context.Context, size demo.Size, out io.Writer) error
 	if err := a.clock.Set(ctx, demoStart); err != nil {
 		return err
 	}
-	d := &demo.Demo{Size: size, Commands: a.commands, Links: a.links, Clock: a.clock, Password: demoPassword}
+	d := &demo.Demo{Size: size, Commands: a.commands, Clock: a.clock, Password: demoPassword}
 	planned, err := d.Planned()
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func (a *app) openReactions(ctx context.Context) error {
 	a.reacting.mailbox = &mail.Mailbox{Pool: a.pool}
 	mailer := &reactions.Mailer{
 		Pool: a.pool, Log: a.log, Keys: a.keys, Catalogue: catalogue.All,
-		Links: a.links, PublicURL: a.cfg.PublicURL, Now: a.clock.Now,
+		Links: a.commands.Links, PublicURL: a.cfg.PublicURL, Now: a.clock.Now,
 		Sender: a.reacting.mailbox,
 		Overseers: func(ctx context.Context, m domain.MunicipalityID) ([]domain.AccountID, error) {
 			return staff.Overseers(ctx, a.engine.DB(), access.System("mail"), m)

@@ -37,7 +37,6 @@ type Clock interface {
 type Demo struct {
 	Size
 	Commands *commands.Commands
-	Links    *commands.Links
 	Clock    Clock
 	Password string // of all teachers
 
@@ -240,7 +239,7 @@ func (d *Demo) settle(ctx context.Context, c *class) error {
 	}
 	d.hashing <- struct{}{}
 	_, err = d.Commands.ConfirmRegistration(ctx, access.Actor{Kind: domain.ActorToken, Request: "demo"}, commands.ConfirmRegistration{
-		Token: d.Links.Registration(c.teacher, invitation), Password: d.Password,
+		Token: d.Commands.Links.Registration(c.teacher, invitation), Password: d.Password,
 	})
 	<-d.hashing
 	if err != nil {
