@@ -88,9 +88,6 @@ func Open(pool *pgxpool.Pool, log Log, options Options, projections ...Any) (*En
 		return nil, fmt.Errorf("projections: no clock")
 	}
 	e := &Engine{pool: pool, log: log, options: options, runners: make(map[string]*runner)}
-	// Each holds a connection while it waits for another: all together would
-	// wait for good in a pool that is smaller than twice their number.
-	e.seats = make(chan struct{}, max(1, int(pool.Config().MaxConns)/4))
 	e.crew = newCrew(e)
 	if options.Replica != nil {
 		e.replica = newReplica(e, options.Replica)
@@ -121,6 +118,9 @@ func Open(pool *pgxpool.Pool, log Log, options Options, projections ...Any) (*En
 	if missing := e.unknownInViews(); missing != "" && !options.Partial {
 		return nil, fmt.Errorf("projections: %s", missing)
 	}
+	// Each holds a connection while it waits for another: all together would
+	// wait for good in a pool that is smaller than twice their number.
+	e.seats = make(chan struct{}, max(1, int(pool.Config().MaxConns)/4))
 	return e, nil
 }
 
