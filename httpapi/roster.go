@@ -23,7 +23,9 @@ func (a *API) rosterRoutes() {
 		id: "load-roster", method: "POST", path: "/schools/{school}/roster-syncs", tag: tag, permission: access.LoadRoster, status: http.StatusCreated,
 		summary: "Bring the records of a school to what a OneRoster 1.1 archive says",
 		about: "A zip of CSV files, all of them bulk. Rows with errors are reported and leave their pupils as they are; " +
-			"pupils who are not in the file are reported and stay. With dry_run nothing is changed and the same is answered, with status 200.",
+			"pupils who are not in the file are reported and stay. Grades are taken from lineItems.csv and results.csv, absences from a file of our own, " +
+			"absences.csv (studentSourcedId, date, lesson, subject, kind: excused or attaisnots, unexcused or neattaisnots, else unknown); who loads the archive is told only how many changed. " +
+			"With dry_run nothing is changed and the same is answered, with status 200.",
 		maxBody: oneroster.MaxArchive + 64<<10, limit: limitUpload,
 	}, a.loadRoster)
 	handle(a, route{
@@ -63,6 +65,8 @@ type rosterSync struct {
 	Updated      int `json:"updated" doc:"described anew"`
 	Unchanged    int `json:"unchanged"`
 	Damaged      int `json:"damaged" doc:"left as they were, because of an error in their rows"`
+	Grades       int `json:"grades" doc:"of the e-journal, that are new, otherwise or gone"`
+	Absences     int `json:"absences" doc:"the same"`
 	NotInFile    int `json:"not_in_file" doc:"in the records, but not in the file; nothing is done about them"`
 	Active       int `json:"active" doc:"in the records afterwards"`
 	Classes      int `json:"classes" doc:"in the file"`
@@ -120,7 +124,7 @@ func (a *API) loadRoster(ctx context.Context, by access.Actor, in *loadRosterIn)
 	out := &rosterSyncOut{Status: http.StatusCreated, Body: rosterSync{
 		ID: some(load.Run), DryRun: in.DryRun,
 		Added: load.Added, ClassChanged: load.ClassChanged, Updated: load.Updated, Unchanged: load.Unchanged,
-		Damaged: load.Damaged, NotInFile: load.NotInFile, Active: load.Active, Classes: load.Classes, Courses: load.Courses,
+		Damaged: load.Damaged, NotInFile: load.NotInFile, Active: load.Active, Grades: load.Grades, Absences: load.Absences, Classes: load.Classes, Courses: load.Courses,
 		OtherSchools: load.OtherSchools, OtherRoles: load.OtherRoles, Errors: load.Errors, Warnings: load.Warnings, Missing: load.Missing,
 	}}
 	for _, p := range load.Problems {
@@ -140,7 +144,7 @@ func (q *request) rosterSync(r students.Run) rosterSync {
 	s := rosterSync{
 		ID: &r.ID, State: string(r.State), Cause: r.Cause, File: r.File, StartedAt: &r.StartedAt, EndedAt: r.EndedAt,
 		Added: r.Added, ClassChanged: r.ClassChanged, Updated: r.Updated, Unchanged: r.Unchanged,
-		Damaged: r.Damaged, NotInFile: r.NotInFile, Active: r.Active, Classes: r.Classes, Courses: r.Courses,
+		Damaged: r.Damaged, NotInFile: r.NotInFile, Active: r.Active, Grades: r.Grades, Absences: r.Absences, Classes: r.Classes, Courses: r.Courses,
 		OtherSchools: r.OtherSchools, OtherRoles: r.OtherRoles, Errors: r.Errors, Warnings: r.Warnings, Missing: r.Missing,
 	}
 	for _, p := range r.Problems {

@@ -156,6 +156,8 @@ type Run struct {
 	Damaged      int `json:"damaged"`
 	Active       int `json:"active"`
 	NotInFile    int `json:"not_in_file"`
+	Grades       int `json:"grades"`
+	Absences     int `json:"absences"`
 	Classes      int `json:"classes"`
 	Courses      int `json:"courses"`
 	OtherSchools int `json:"other_schools"`
@@ -170,11 +172,11 @@ type Run struct {
 }
 
 const runColumnsSQL = `r.run, r.position, r.state, r.cause, r.file, r.started_at, r.ended_at, r.added, r.class_changed, r.updated, r.unchanged,
-	r.damaged, r.active, r.not_in_file, r.classes, r.courses, r.other_schools, r.other_roles, r.errors, r.warnings`
+	r.damaged, r.active, r.not_in_file, r.grades, r.absences, r.classes, r.courses, r.other_schools, r.other_roles, r.errors, r.warnings`
 
 func (r *Run) fields() []any {
 	return []any{&r.ID, &r.position, &r.State, &r.Cause, &r.File, &r.StartedAt, &r.EndedAt, &r.Added, &r.ClassChanged, &r.Updated, &r.Unchanged,
-		&r.Damaged, &r.Active, &r.NotInFile, &r.Classes, &r.Courses, &r.OtherSchools, &r.OtherRoles, &r.Errors, &r.Warnings}
+		&r.Damaged, &r.Active, &r.NotInFile, &r.Grades, &r.Absences, &r.Classes, &r.Courses, &r.OtherSchools, &r.OtherRoles, &r.Errors, &r.Warnings}
 }
 
 // Runs returns the synchronisation runs of a school, the newest first.

@@ -23,7 +23,7 @@ var schema, indexes, _ = strings.Cut(sql, "-- keys")
 
 // Projection fills the tables.
 var Projection = projections.Projection[Tables]{
-	Name: "students", Version: 1, Schema: schema, Indexes: indexes, Tables: tables,
+	Name: "students", Version: 2, Schema: schema, Indexes: indexes, Tables: tables,
 	On: []projections.Handler[Tables]{
 		projections.On(registered),
 		projections.On(detailsChanged),
@@ -110,6 +110,7 @@ type (
 
 		Added, ClassChanged, Updated, Unchanged, Damaged, Active, NotInFile int32
 		Classes, Courses, OtherSchools, OtherRoles, ErrorRows, WarningRows  int32
+		Grades, Absences                                                    int32
 		Problems                                                            string
 	}
 
@@ -180,6 +181,7 @@ func runColumns(r *runRow) []projections.Column {
 		projections.ColInt("added", &r.Added), projections.ColInt("class_changed", &r.ClassChanged),
 		projections.ColInt("updated", &r.Updated), projections.ColInt("unchanged", &r.Unchanged),
 		projections.ColInt("damaged", &r.Damaged), projections.ColInt("active", &r.Active), projections.ColInt("not_in_file", &r.NotInFile),
+		projections.ColInt("grades", &r.Grades), projections.ColInt("absences", &r.Absences),
 		projections.ColInt("classes", &r.Classes), projections.ColInt("courses", &r.Courses),
 		projections.ColInt("other_schools", &r.OtherSchools), projections.ColInt("other_roles", &r.OtherRoles),
 		projections.ColInt("errors", &r.ErrorRows), projections.ColInt("warnings", &r.WarningRows),
@@ -270,6 +272,7 @@ func syncCompleted(t *Tables, e roster.SyncCompleted, m projections.Meta) {
 	r.State, r.Ended = roster.StateCompleted, m.RecordedAt
 	r.Added, r.ClassChanged, r.Updated = int32(e.Added), int32(e.ClassChanged), int32(e.Updated)
 	r.Unchanged, r.Damaged, r.Active, r.NotInFile = int32(e.Unchanged), int32(e.Damaged), int32(e.Active), int32(e.NotInFile)
+	r.Grades, r.Absences = int32(e.Grades), int32(e.Absences)
 	r.Classes, r.Courses = int32(e.Classes), int32(e.Courses)
 	r.OtherSchools, r.OtherRoles = int32(e.OtherSchools), int32(e.OtherRoles)
 	r.ErrorRows, r.WarningRows = int32(e.Errors), int32(e.Warnings)

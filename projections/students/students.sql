@@ -66,6 +66,8 @@ CREATE TABLE sync_run (
   damaged       integer NOT NULL,
   active        integer NOT NULL,
   not_in_file   integer NOT NULL,
+  grades        integer NOT NULL,
+  absences      integer NOT NULL,
   classes       integer NOT NULL,
   courses       integer NOT NULL,
   other_schools integer NOT NULL,

@@ -71,7 +71,7 @@ func story() []projections.Event {
 		roster.EnrolmentRedated{Student: zane, School: school, Class: second, Began: "2025-09-10", From: "2025-09-11", Until: "2026-01-01"},
 		roster.StudentEnrolled{Student: anna, School: school, Enrolment: roster.Enrolment{Course: maths, From: "2025-09-01"}},
 		roster.EnrolmentRedated{Student: anna, School: school, Course: maths, Began: "2025-09-01", From: "2025-09-02"},
-		roster.SyncCompleted{Run: run, School: school, File: "f1", Report: roster.Report{Changes: roster.Changes{Added: 4}, Active: 4, NotInFile: 1, Missing: []domain.StudentID{anna}}},
+		roster.SyncCompleted{Run: run, School: school, File: "f1", Report: roster.Report{Changes: roster.Changes{Added: 4, Grades: 7, Absences: 2}, Active: 4, NotInFile: 1, Missing: []domain.StudentID{anna}}},
 		roster.SyncCompleted{Run: nextRun, School: school, File: "f2", Report: roster.Report{
 			Unchanged: 3, Active: 4, NotInFile: 1, Errors: 1, Missing: []domain.StudentID{celms},
 			Problems: []roster.Problem{{File: "users.csv", Row: 2, Field: "givenName", Code: "oneroster.required"}},
