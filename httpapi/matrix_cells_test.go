@@ -92,6 +92,15 @@ func (m *matrix) cells() map[string]cell {
 		"get-teacher-analysis":      {ask: "GET /schools/{school}/teacher-analysis", at: ofSchool},
 		"get-municipality-overview": {ask: "GET /municipalities/{municipality}/overview", at: ofMunicipality},
 
+		// performance
+		"list-performance":             {ask: "GET /schools/{school}/performance", at: ofClass, narrow: true},
+		"get-student-performance":      {ask: "GET /schools/{school}/students/{student}/performance", at: ofClass, hidden: true},
+		"list-student-exam-results":    {ask: "GET /schools/{school}/students/{student}/exam-results", at: ofClass, hidden: true},
+		"get-school-performance":       {ask: "GET /schools/{school}/performance-summary", at: ofSchool},
+		"get-municipality-performance": {ask: "GET /municipalities/{municipality}/performance-summary", at: ofMunicipality},
+		"get-exam-result-template":     {ask: "GET /schools/{school}/exam-result-template", at: ofSchool},
+		"record-exam-results":          {ask: "POST /schools/{school}/exam-results", form: (*matrix).examResults, at: ofSchool},
+
 		// surveys
 		"start-survey":       {ask: "POST /schools/{school}/surveys", body: survey6, at: ofClass},
 		"list-surveys":       {ask: "GET /schools/{school}/surveys", at: ofClass, narrow: true},

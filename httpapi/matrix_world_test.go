@@ -24,6 +24,7 @@ import (
 	"zurnals/projections/attendance"
 	"zurnals/projections/audit"
 	"zurnals/projections/organisation"
+	"zurnals/projections/performance"
 	"zurnals/projections/staff"
 	"zurnals/projections/students"
 	"zurnals/projections/surveys"
@@ -38,7 +39,7 @@ func newMatrix(t *testing.T) *matrix {
 func newMatrixOn(t *testing.T, pool *pgxpool.Pool) *matrix {
 	t.Helper()
 	m := &matrix{story: newStoryOn(t, pool, nil, organisation.Projection, staff.Projection, students.Projection,
-		attendance.Projection, surveys.Projection, analytics.AttendanceWeek, audit.Projection)}
+		attendance.Projection, performance.Projection, surveys.Projection, analytics.AttendanceWeek, audit.Projection)}
 	m.proofs, m.security = m.api.Proofs, &noted{Security: m.api.Security}
 	m.api.Security, m.api.Proofs, m.api.Reactions = m.security, sealed{}, m.reactions()
 	m.organise()
@@ -161,15 +162,22 @@ func (m *matrix) furnish(place string) {
 func (m *matrix) rosterFile() []byte {
 	m.t.Helper()
 	source := m.names["source"]
-	var users, enrolments strings.Builder
+	var users, enrolments, results, absences strings.Builder
 	for _, class := range []string{"6a", "6b"} {
 		for n := range 3 {
 			pupil := fmt.Sprintf("%s-%s-%d", source, class, n)
-			fmt.Fprintf(&users, "%s,,,true,%s,student,%[1]s,,Skolēns,%[3]c,,,,,,,06\n", pupil, source, 'A'+n)
+			fmt.Fprintf(&users, "%s,,,true,%s,student,%[1]s,,Skolēns,%[3]c,,35000000%03[4]d,,,,,06\n", pupil, source, 'A'+n, strings.Count(users.String(), "\n"))
 			fmt.Fprintf(&enrolments, "en-%s,,,kl-%s,%s,%[1]s,student,,,\n", pupil, class, source)
+			fmt.Fprintf(&results, "re-%s,,,li-%s,%[1]s,fully graded,7,2025-09-01\n", pupil, class)
+			fmt.Fprintf(&absences, "%s,2025-09-01,1,excused\n", pupil)
 		}
 	}
 	return rosterZipOf(m.t, map[string]string{
+		"manifest.csv": "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.academicSessions,bulk\nfile.orgs,bulk\nfile.classes,bulk\nfile.users,bulk\n" +
+			"file.enrollments,bulk\nfile.lineItems,bulk\nfile.results,bulk\nfile.absences,bulk\n",
+		"lineItems.csv":   "sourcedId,status,dateLastModified,title,classSourcedId,gradingPeriodSourcedId\nli-6a,,,Darbs,kl-6a,s1\nli-6b,,,Darbs,kl-6b,s1\n",
+		"results.csv":     "sourcedId,status,dateLastModified,lineItemSourcedId,studentSourcedId,scoreStatus,score,scoreDate\n" + results.String(),
+		"absences.csv":    "studentSourcedId,date,lesson,kind\n" + absences.String(),
 		"orgs.csv":        "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId\n" + source + ",,,Skola,school,1,\n",
 		"classes.csv":     "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classCode,classType,location,schoolSourcedId,termSourcedIds\nkl-6a,,,6.a,06,,6.a,homeroom,," + source + ",s1\nkl-6b,,,6.b,06,,6.b,homeroom,," + source + ",s1\n",
 		"users.csv":       "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades\n" + users.String(),
@@ -178,6 +186,9 @@ func (m *matrix) rosterFile() []byte {
 }
 
 func (m *matrix) roster() formBody { return rosterForm(m.rosterFile()) }
+func (m *matrix) examResults() formBody {
+	return m.resultsFile([4]string{"35000000000", "Matemātika", "2025-09-01", "87,5"})
+}
 func (m *matrix) users() formBody  { return filled(m.spreadsheet) }
 func (m *matrix) clerks() formBody { return filled(m.townSpreadsheet) }
 

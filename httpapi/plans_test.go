@@ -138,6 +138,7 @@ var filtered = []string{
 	"GET /municipalities/{municipality}/user-export?schools=true&q=paraudz",
 	"GET /schools/{school}/user-imports?limit=1", "GET /municipalities?q=nov&limit=1", "GET /municipalities/{municipality}/schools?q=skol&limit=1",
 	"GET /schools/{school}/students?q=skol&limit=1", "GET /schools/{school}/registers?limit=1", "GET /schools/{school}/roster-syncs?limit=1",
+	"GET /schools/{school}/performance?q=skol&limit=1", "GET /schools/{school}/performance?class={class}&school_year={year}&limit=1",
 	"GET /schools/{school}/surveys?q=ank&limit=1", "GET /surveys/{survey}/codes?limit=1", "GET /surveys/{survey}/codes?class={class}", "GET /surveys/{survey}/answers?limit=1",
 	"GET /registers/{register}/sessions?limit=1", "GET /security-log?limit=1", "GET /audit/events?limit=1", "GET /audit/accounts/{member}/events?limit=1",
 }
@@ -272,6 +273,8 @@ func (m *matrix) everyRoute(wanted func(Route) bool) {
 			case strings.HasPrefix(asked, "/registers"):
 				as = "instructor"
 			case strings.HasSuffix(asked, "/answers?limit=1"):
+				as = "support"
+			case strings.Contains(asked, "/performance?"):
 				as = "support"
 			case strings.HasPrefix(asked, "/municipalities?"):
 				as = "platform"

@@ -25,6 +25,8 @@ func (a *API) routes() {
 	a.lessonRoutes()
 	a.selfRoutes()
 	a.overviewRoutes()
+	a.performanceRoutes()
+	a.examRoutes()
 	a.surveyRoutes()
 	a.analyticsRoutes()
 	a.auditRoutes()
