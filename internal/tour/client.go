@@ -67,7 +67,7 @@ func (t *tour) upload(p *person, path, name string, file []byte, status int, fie
 	return t.send(p, http.MethodPost, path, w.FormDataContentType(), &form, nil, status)
 }
 
-// send sends a request. Paths that begin with /dev or /a are not of the API.
+// send sends a request. Paths that begin with /dev, /a or /s are not of the API.
 func (t *tour) send(p *person, method, path, kind string, body io.Reader, header http.Header, status int) *answer {
 	a, err := t.try(p, method, path, kind, body, header)
 	t.must(err)
@@ -78,7 +78,7 @@ func (t *tour) send(p *person, method, path, kind string, body io.Reader, header
 // try sends a request and takes whatever comes back.
 func (t *tour) try(p *person, method, path, kind string, body io.Reader, header http.Header) (*answer, error) {
 	url := t.server.url + path
-	if !strings.HasPrefix(path, "/dev") && !strings.HasPrefix(path, "/a/") {
+	if !strings.HasPrefix(path, "/dev") && !strings.HasPrefix(path, "/a/") && !strings.HasPrefix(path, "/s/") {
 		url = t.server.url + "/api/v1" + path
 	}
 	r, err := http.NewRequestWithContext(t.ctx, method, url, body)

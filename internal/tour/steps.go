@@ -27,6 +27,7 @@ var steps = []step{
 	{"The server is killed with -9 and started again", (*tour).killed},
 	{"The report is exported", (*tour).report},
 	{"One person sees the same through four roles", (*tour).roles},
+	{"Pupils answer a survey by printed links", (*tour).survey},
 	{"What is not allowed is refused, and leaves no event", (*tour).refusals},
 	{"A user connects E-klase and signs in by it", (*tour).connection},
 	{"The user changes the e-mail address", (*tour).emailChange},
