@@ -17,6 +17,7 @@ import (
 	"zurnals/projections/performance"
 	"zurnals/projections/staff"
 	"zurnals/projections/students"
+	"zurnals/projections/surveys"
 )
 
 // eJournal is what the e-journal exports of 6.a and of one pupil of 9.a: grades
@@ -62,12 +63,11 @@ li-3,,,Diagnosticējošais darbs,ma-6a,s2,0,100
 	return files
 }
 
-// Grades, absences and results of exams, looked at by everybody: what each
-// sees, and what each does not.
+// Grades, absences, results of exams and a survey, looked at by everybody: what
+// each sees, and what each does not.
 func TestHowPupilsDoThroughEachLens(t *testing.T) {
-	trace.Covers(t, "EMU-066", "EMU-070", "EMU-072", "EMU-077")
-	trace.Partly(t, "EMU-064", "EMU-069", "EMU-073")
-	s := newStory(t, students.Projection, performance.Projection, organisation.Projection, staff.Projection)
+	trace.Covers(t, "EMU-064", "EMU-066", "EMU-069", "EMU-070", "EMU-072", "EMU-073", "EMU-077")
+	s := newStory(t, students.Projection, performance.Projection, surveys.Projection, organisation.Projection, staff.Projection)
 	s.hire("dace", post{access.SchoolAdmin, "school"})
 	s.hire("inga", post{access.ClassTeacher, "class"})
 	s.hire("zane", post{access.ClassTeacher, "class_b"})
@@ -86,6 +86,8 @@ func TestHowPupilsDoThroughEachLens(t *testing.T) {
 		results = "GET /schools/{school}/students/{peteris}/exam-results"
 		school  = "GET /schools/{school}/performance-summary"
 		town    = "GET /municipalities/{municipality}/performance-summary"
+		answers = "GET /surveys/{survey}/answers"
+		summary = "GET /municipalities/{municipality}/survey-summary"
 		record  = "POST /schools/{school}/exam-results"
 	)
 	// They come with the roster. Who loads it is told how many, and sees none.
@@ -105,6 +107,15 @@ func TestHowPupilsDoThroughEachLens(t *testing.T) {
 			has: []string{`{"file":"results.csv","row":2,"field":"score","code":"oneroster.value"`}, hasNot: []string{"12,"}},
 		step{as: "dace", ask: "GET /schools/{school}/roster-syncs/{run}", status: 200, has: []string{`"grades":12,"absences":3`}},
 	)
+	for i, id := range s.pupils("inga", "") {
+		s.names[fmt.Sprintf("p%d", i)] = id
+	}
+	s.names["inga/teacher"] = s.names["inga/"+string(access.ClassTeacher)]
+	s.tell(s.teaches(step{ask: "POST /schools/{school}/surveys", body: `{"class_id":"{class}",` + wellbeing + `}`,
+		status: 201, events: "surveys.started surveys.tokens_issued", keep: "survey"}))
+	s.surveyLinks("inga", "survey", "link")
+	s.answers("link", "11222")
+	s.tell(s.teaches(step{ask: "POST /surveys/{survey}/closure", status: 204, events: "surveys.closed"}))
 	s.names["peteris"], s.names["stranger"] = s.pupilOf("6.a", "abele"), s.pupilOf("9.a", "cakste%20peteris")
 
 	// Whoever runs the exams delivers results.
@@ -145,6 +156,8 @@ func TestHowPupilsDoThroughEachLens(t *testing.T) {
 		allowed("inga", list, []string{`"student_id":"{peteris}"`, `"classes":["6.a"],"grades":3,"average":7.5,"absences":{"excused":1,"unexcused":1,"unknown":0}`}, []string{"{stranger}"}),
 		allowed("inga", list+"?q=abele&limit=1", []string{"{peteris}"}, []string{"next"}),
 		allowed("inga", one, grades, nil),
+		allowed("inga", answers, []string{"{p0}", "Esmu nr. 4"}, []string{"{stranger}"}),
+		step{as: "zane", ask: answers, status: 403, code: "access.forbidden"},
 		allowed("inga", one+"?school_year={year}", grades, nil),
 		step{as: "inga", ask: one + "?school_year={elsewhere_year}", status: 404, code: "access.not_found"},
 		step{as: "inga", ask: one + "?school_year=x", status: 404, code: "id.malformed"},
@@ -153,7 +166,7 @@ func TestHowPupilsDoThroughEachLens(t *testing.T) {
 		step{as: "inga", ask: list + "?cursor=x", status: 422, code: "list.cursor", fields: []string{"query.cursor"}},
 		step{as: "inga", ask: "GET /schools/{elsewhere}/performance", status: 404, code: "access.not_found"},
 	)
-	s.tell(refused("inga", list+"?class={class_b}", results, school, town)...)
+	s.tell(refused("inga", list+"?class={class_b}", results, school, town, summary)...)
 
 	// Support staff: single pupils of the whole school, and their exams.
 	s.tell(
@@ -161,12 +174,13 @@ func TestHowPupilsDoThroughEachLens(t *testing.T) {
 		allowed("atbalsts", list+"?class={class_b}", []string{`"items":[]`}, nil),
 		step{as: "atbalsts", ask: list + "?class={elsewhere_class}", status: 404, code: "access.not_found"},
 		allowed("atbalsts", one, grades, nil), allowed("atbalsts", another, []string{`"value":"3"`}, nil),
+		allowed("atbalsts", answers+"?student={p3}", []string{"Esmu nr. 3"}, []string{"{p0}"}),
 		allowed("atbalsts", results, []string{`[{"exam":"Fizika","date":"2025-09-01","percentage":40},{"exam":"Matemātika","date":"2025-09-01","percentage":60.5}]`}, nil),
 		step{as: "citur", ask: one, status: 404, code: "access.not_found"},
 		step{as: "citur", ask: "GET /schools/{elsewhere}/students/{peteris}/performance", status: 404, code: "access.not_found"},
 		step{as: "citur", ask: "GET /schools/{elsewhere}/students/{peteris}/exam-results", status: 404, code: "access.not_found"},
 	)
-	s.tell(refused("atbalsts", school, town)...)
+	s.tell(refused("atbalsts", school, town, summary)...)
 
 	// The management: classes and subjects, no pupil, nothing about fewer than five.
 	s.tell(
@@ -174,19 +188,20 @@ func TestHowPupilsDoThroughEachLens(t *testing.T) {
 			`{"name":"Matemātika","suppressed":false,"pupils":6,"grades":6,"average":7.5}`, `{"name":"Sports","suppressed":true,"pupils":null,"grades":null,"average":null}`,
 			`{"exam":"Matemātika","suppressed":false,"pupils":5,"percentage":62.5}`, `{"exam":"Fizika","suppressed":true`}, []string{"student", "Ābele", "{peteris}"}),
 	)
-	s.tell(refused("vadiba", list, one, results, town)...)
+	s.tell(refused("vadiba", list, one, results, answers, town, summary)...)
 
 	// The municipality: schools beside each other.
 	s.tell(
 		allowed("novads", town, []string{`"name":"Parauga vidusskola","suppressed":false,"pupils":7,"grades":11,"average":8`, `{"exam":"Matemātika","suppressed":false,"pupils":5,"percentage":62.5}`},
 			[]string{"student", "Ābele", "{elsewhere}", "6.a"}),
+		allowed("novads", summary, []string{`"surveys":1,"issued":20,"suppressed":false,"answered":5`}, []string{"Esmu", "{p0}"}),
 		step{as: "novads", ask: "GET /municipalities/{elsewhere_municipality}/performance-summary", status: 404, code: "access.not_found"},
 	)
-	s.tell(refused("novads", list, one, results, school)...)
+	s.tell(refused("novads", list, one, results, answers, school)...)
 
 	// Who manages users sees none of it.
-	s.tell(refused("dace", list, one, another, results, school, town, "GET /schools/{school}/exam-result-template")...)
-	s.tell(refused("pasvaldiba", list, one, results, school, town)...)
+	s.tell(refused("dace", list, one, another, results, answers, school, town, summary, "GET /schools/{school}/exam-result-template")...)
+	s.tell(refused("pasvaldiba", list, one, results, answers, school, town, summary)...)
 }
 
 // pupilOf returns the id of a pupil of a class that the file has brought.

@@ -30,8 +30,4 @@ var Apart = []Gap{
 	{"EMU-039", Staff, "what somebody writes to the support"},
 	{"EMU-083", Staff, "what somebody writes to the support; what it does then is EMU-097"},
 	{"EMU-088", Staff, "what somebody writes to the support"},
-
-	{"EMU-064", Later, "grades. Attendance and answers to surveys of the own class, and of no other, are shown, and the right to the rest"},
-	{"EMU-070", Later, "grades of single pupils. Their attendance is shown, and the right to the rest"},
-	{"EMU-073", Later, "exam results. The comparison of schools by attendance and summaries of surveys are shown, and the right to the rest"},
 }

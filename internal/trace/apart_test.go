@@ -126,8 +126,7 @@ func shorten(text string) string {
 
 // Whoever adds a gap says so here too.
 func TestTheListOfGapsDoesNotGrow(t *testing.T) {
-	want := "EMU-003 EMU-005 EMU-014 EMU-021 EMU-062 EMU-086 EMU-039 EMU-083 EMU-088 " +
-		"EMU-064 EMU-070 EMU-073"
+	want := "EMU-003 EMU-005 EMU-014 EMU-021 EMU-062 EMU-086 EMU-039 EMU-083 EMU-088"
 	var got []string
 	for _, gap := range Apart {
 		got = append(got, gap.ID)

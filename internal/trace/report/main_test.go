@@ -8,19 +8,19 @@ import (
 )
 
 func TestReportListsShownAndOpenIDs(t *testing.T) {
-	shown, err := read(strings.NewReader("EMU-064~\tTestP\thttpapi\nEMU-001\tTestB\thttpapi\nEMU-001\tTestA\thttpapi\nEMU-001\tTestA\thttpapi\n"))
+	shown, err := read(strings.NewReader("EMU-005~\tTestP\thttpapi\nEMU-001\tTestB\thttpapi\nEMU-001\tTestA\thttpapi\nEMU-001\tTestA\thttpapi\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := write(&out, []trace.ID{{Name: "EMU-001"}, {Name: "EMU-002", Text: "The list"}, {Name: "EMU-003"}, {Name: "EMU-064"}}, shown); err != nil {
+	if err := write(&out, []trace.ID{{Name: "EMU-001"}, {Name: "EMU-002", Text: "The list"}, {Name: "EMU-003"}, {Name: "EMU-005"}}, shown); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		"EMU-001     httpapi.TestA, httpapi.TestB\n",
 		"EMU-002     The list\n",
 		"EMU-003     two buttons",
-		"EMU-064     grades and survey results",
+		"EMU-005     choosing a file",
 		"            by httpapi.TestP\n",
 		"1 of 4 requirements",
 		"2 more stand apart",
