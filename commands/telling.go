@@ -14,6 +14,7 @@ import (
 	"zurnals/domain/learner"
 	"zurnals/domain/organisation"
 	"zurnals/domain/roster"
+	"zurnals/domain/surveys"
 )
 
 // A telling is how the fields of an event follow from those before it.
@@ -58,7 +59,7 @@ var alone = types(
 	learner.SignedIn{}, organisation.SchoolYearOpened{}, audit.HistoryRead{},
 	roster.StudentEnrolled{}, roster.EnrolmentRedated{}, roster.EnrolmentEnded{},
 	roster.GradesSynced{}, roster.AbsencesSynced{},
-	roster.RunBegan{}, roster.ChunkApplied{}, roster.RunEnded{}, attendance.MarksTaken{}, attendance.SelfRecorded{},
+	roster.RunBegan{}, roster.ChunkApplied{}, roster.RunEnded{}, attendance.MarksTaken{}, attendance.SelfRecorded{}, surveys.SurveyTokensIssued{},
 )
 
 func types(events ...domain.Event) map[string]bool {

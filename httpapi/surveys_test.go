@@ -154,6 +154,8 @@ func TestWhatWasAnsweredThroughEachLens(t *testing.T) {
 		step{as: "atbalsts", ask: results, status: 403, code: "access.forbidden"},
 		step{as: "novads", ask: results, status: 403, code: "access.forbidden"},
 	)
+	s.hire("auditore", post{access.Auditor, ""})
+	s.tell(step{as: "auditore", ask: "GET /audit/events?limit=200&cursor=200", status: 200, events: wasRead, has: []string{said, `{"field":"answers[0].value","old":"","new":"***"}`}, hasNot: []string{"Esmu nr."}})
 	s.advance(15 * 24 * time.Hour) // the 16th: it is over
 	s.signIn("vadiba")
 	s.tell(step{name: "four answers", as: "vadiba", ask: results, status: 200, has: []string{`"suppressed":true`, `"answered":null`}, hasNot: append(none, "counts", `"suppressed":false`)})
