@@ -22,6 +22,7 @@ func get(h http.Handler, path, language string) *httptest.ResponseRecorder {
 
 // One page offers all ways to sign in that there are here, in both languages.
 func TestThePageToSignIn(t *testing.T) {
+	t.Parallel()
 	trace.Partly(t, "EMU-053", "EMU-055", "EMU-056")
 	s := newStaffStory(t)
 	page := get(s.handler, "/sign-in", "lv").Body.String()
@@ -50,6 +51,7 @@ var (
 // What pages load is served, comes from here, and is what the policy allows;
 // the same page speaks both languages.
 func TestPagesLoadOnlyWhatIsServedHere(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	for path, title := range map[string][2]string{
 		"/sign-in": {"Pieslēgšanās", "Sign in"}, "/passkeys": {"Piekļuves atslēgas", "Passkeys"}, "/a/x": {"Apmeklējuma reģistrēšana", "Recording attendance"},
@@ -91,6 +93,7 @@ var named = regexp.MustCompile(`(?:part|getElementById)\("([a-z-]+)"\)|dataset\.
 
 // What a script takes from its page is there: parts by their ids, and texts.
 func TestScriptsFindTheirPartsOnThePage(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	s.api.External.Providers = map[string]*oidc.Provider{"eklase": oidc.New(oidc.Config{})}
 	h := s.api.Handler()

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAnalystsReadCounts(t *testing.T) {
+	t.Parallel()
 	s := newLessons(t)
 	s.hire("analitikis", post{access.Analyst, "municipality"})
 	s.hire("citur", post{access.Analyst, "elsewhere_municipality"})

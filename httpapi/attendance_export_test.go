@@ -55,6 +55,7 @@ func TestFileNames(t *testing.T) {
 
 // TestExport opens the files again and compares them with the report.
 func TestExport(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "A66", "ATT-030", "ATT-031")
 	s := newLessons(t)
 	for i, day := range []string{"02", "03"} {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestPupilsRecordThemselves(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "A33", "A39", "A40", "A47", "A52", "A55", "ATT-016", "ATT-017", "ATT-033", "ATT-034", "ATT-036", "ATT-037", "ATT-038",
 		"ATT-041", "ATT-042", "ATT-043", "ATT-047", "ATT-050")
 	s := newLessons(t)
@@ -116,6 +117,7 @@ func (s *story) stored() string {
 
 // TestAWholeClassScansAtOnce: everybody is recorded, each once.
 func TestAWholeClassScansAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newLessons(t)
 	for i := range 20 {
 		s.activate(fmt.Sprintf("p%d", i))
@@ -138,6 +140,7 @@ func TestAWholeClassScansAtOnce(t *testing.T) {
 
 // TestPicturesOfTheCode: PNG and SVG hold the address of the page.
 func TestPicturesOfTheCode(t *testing.T) {
+	t.Parallel()
 	s := newLessons(t)
 	a := s.tell(s.instructs(step{ask: "GET /attendance-sessions/{lesson}/qr?scale=4", status: 200}))
 	if picture, err := png.Decode(a.Body); err != nil || picture.Bounds().Dx()%4 != 0 || a.Header().Get("Content-Type") != "image/png" {

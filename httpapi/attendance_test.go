@@ -106,6 +106,7 @@ func (s *story) secret(lesson string) commands.LessonSecret {
 const recorded, taken = "attendance.self_recorded", "attendance.marks_taken"
 
 func TestAnInstructorKeepsARegister(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "ATT-001", "ATT-003", "ATT-009", "ATT-010", "ATT-013", "ATT-019", "ATT-020")
 	s := newLessons(t)
 	const registers = "POST /schools/{school}/registers"
@@ -166,6 +167,7 @@ func TestAnInstructorKeepsARegister(t *testing.T) {
 }
 
 func TestAnInstructorTakesAttendance(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "A54", "A58", "ATT-021", "ATT-022", "ATT-023", "ATT-024", "ATT-027", "ATT-028")
 	s := newLessons(t)
 	var all []string
@@ -231,6 +233,7 @@ func TestAnInstructorTakesAttendance(t *testing.T) {
 
 // TestTwoInstructorsSaveAtOnce: one wins, the other is told, and there is one mark.
 func TestTwoInstructorsSaveAtOnce(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "A13")
 	s := newLessons(t)
 	answers := make([]answer, 2)

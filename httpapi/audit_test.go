@@ -39,6 +39,7 @@ func items(t *testing.T, a answer, field string) string {
 }
 
 func TestAuditorsReadTheHistoryOfAnAccount(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-043")
 	s := newStory(t)
 	s.hire("dace", post{access.SchoolAdmin, "school"})
@@ -101,6 +102,7 @@ func TestAuditorsReadTheHistoryOfAnAccount(t *testing.T) {
 
 // Who removed the role, in which role, and when: also after the person has left.
 func TestWhoTookARole(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-043")
 	s := newStory(t)
 	s.hire("dace", post{access.SchoolAdmin, "school"})
@@ -119,6 +121,7 @@ func TestWhoTookARole(t *testing.T) {
 }
 
 func TestAuditorsReadTheAttendanceOfAPupil(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "ATT-024", "ATT-050")
 	s := newLessons(t)
 	s.hire("revidents", post{access.Auditor, "school"})

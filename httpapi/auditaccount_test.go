@@ -42,6 +42,7 @@ func (s *story) wait() { s.t.Helper(); s.advance(30 * time.Minute) }
 // her, stands where it belongs in time; each auditor reads what concerns the
 // own place.
 func TestRefusalsStandBesideEvents(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C19")
 	s := newAuditStory(t)
 	role := []string{"Zurnals-Role: {inga/emu.class_teacher}"}
@@ -108,6 +109,7 @@ func TestRefusalsStandBesideEvents(t *testing.T) {
 // Somebody who has come to work elsewhere too is guessed at: that is no longer
 // the business of the first school alone, and not told to either.
 func TestRefusalsOfWhoWorksElsewhereToo(t *testing.T) {
+	t.Parallel()
 	s := newAuditStory(t)
 	s.wait()
 	inga := id[domain.AccountID](s, "inga")
@@ -128,6 +130,7 @@ func TestRefusalsOfWhoWorksElsewhereToo(t *testing.T) {
 // The history is saved as a file: with headings in the language of who asks,
 // and nothing in it runs as a formula.
 func TestTheHistoryOfAnAccountAsAFile(t *testing.T) {
+	t.Parallel()
 	s := newAuditStory(t)
 	s.firstSignIn("inga")
 	s.tell(
@@ -199,6 +202,7 @@ func changed(t *testing.T, a answer) string {
 
 // What changed between two moments: in the account, its roles and classes.
 func TestTheDifferenceBetweenTwoMoments(t *testing.T) {
+	t.Parallel()
 	s := newAuditStory(t)
 	s.names["a"] = s.now()
 	s.wait()
@@ -245,6 +249,7 @@ func TestTheDifferenceBetweenTwoMoments(t *testing.T) {
 // Of somebody who works elsewhere too a school learns of its own roles only; of
 // somebody erased what happened, and not to whom.
 func TestTheDifferenceOfWhoIsElsewhereOrErased(t *testing.T) {
+	t.Parallel()
 	s := newAuditStory(t)
 	s.names["a"] = s.now()
 	person := lastOf[identity.UserInvited](s, "inga")

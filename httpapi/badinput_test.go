@@ -13,6 +13,7 @@ import (
 
 // Bad input of every kind, each told for what it is, and none of it in the log.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	s := newStory(t, organisation.Projection, staff.Projection, students.Projection)
 	s.hire("admin", post{access.SchoolAdmin, "school"})
 	s.hire("stranger", post{access.SchoolAdmin, "elsewhere"})

@@ -11,6 +11,7 @@ import (
 // A file had the personal code and the address of Laura wrong: the account is
 // made right by the support of the platform, and by nobody else.
 func TestSupportCorrectsAWrongAccount(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-097")
 	s := newStaffStory(t)
 	s.hire("auditor", post{access.Auditor, "school"})
@@ -48,6 +49,7 @@ func TestSupportCorrectsAWrongAccount(t *testing.T) {
 // Who is signed in under the wrong code is signed out, and signs in again as
 // before; who has come to be found under the right one is attached, not invited.
 func TestACorrectedCodeEndsSessions(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-097")
 	s := newStaffStory(t)
 	s.firstSignIn("teacher")

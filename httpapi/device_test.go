@@ -10,6 +10,7 @@ import (
 // Somebody guesses at the address of the teacher, who signs in all the same
 // where the browser is known.
 func TestGuessingElsewhereLocksNobodyOut(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C26")
 	s := newStaffStory(t)
 	s.viaCode("teacher")

@@ -37,6 +37,7 @@ const signInAs = `{"email":"%","password":"` + password + `"}`
 
 // From the profile to the new mailbox.
 func TestOwnAddressIsChanged(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-024", "EMU-025", "EMU-026", "EMU-027", "EMU-029", "EMU-030", "EMU-031", "EMU-079", "EMU-080", "C08", "C10")
 	s := newStaffStory(t)
 	s.firstSignIn("teacher")
@@ -73,6 +74,7 @@ func TestOwnAddressIsChanged(t *testing.T) {
 
 // Both links die 24 hours after the beginning, whenever they were sent.
 func TestBothLinksDieTogether(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-030")
 	s := newStaffStory(t)
 	s.tell(step{as: "teacher", ask: "POST /me/email-change", status: 202, events: "identity.email_change_started"})
@@ -91,6 +93,7 @@ func TestBothLinksDieTogether(t *testing.T) {
 }
 
 func TestAnAddressOfSomebodyElseIsAnsweredAlike(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C12", "C28")
 	s := newStaffStory(t)
 	s.tell(step{as: "teacher", ask: "POST /me/email-change", status: 202, events: "identity.email_change_started"})
@@ -107,6 +110,7 @@ func TestAnAddressOfSomebodyElseIsAnsweredAlike(t *testing.T) {
 }
 
 func TestTwoChangesAtOnce(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C13")
 	s := newStaffStory(t)
 	s.tell(step{as: "teacher", ask: "POST /me/email-change", status: 202, events: "identity.email_change_started"})
@@ -123,6 +127,7 @@ func TestTwoChangesAtOnce(t *testing.T) {
 }
 
 func TestAnAdministratorCorrectsAnAddress(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-022", "EMU-023", "EMU-084", "EMU-095", "C07")
 	s := newStaffStory(t)
 	s.tell(step{as: "admin", ask: "POST /schools/{school}/users", body: laura, status: 201, events: lauraSaid, keep: "laura"})
@@ -150,6 +155,7 @@ func TestAnAdministratorCorrectsAnAddress(t *testing.T) {
 }
 
 func TestALostMailbox(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-081", "EMU-082", "EMU-096", "C14")
 	s := newStaffStory(t)
 	s.hire("auditor", post{"auditor", "school"})
@@ -194,6 +200,7 @@ func TestALostMailbox(t *testing.T) {
 }
 
 func TestNamesAreChanged(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-024", "EMU-095")
 	s := newStaffStory(t)
 	const user = "PATCH /schools/{school}/users/{teacher}"
@@ -217,6 +224,7 @@ func TestNamesAreChanged(t *testing.T) {
 
 // What was chosen goes before what the browser says, and stays.
 func TestALanguageIsChosen(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-061")
 	s := newStaffStory(t)
 	english, german := []string{"Accept-Language: en"}, []string{"Accept-Language: de"}

@@ -133,6 +133,7 @@ const (
 
 // E-klase from the profile to the next sign-in, and away again.
 func TestServiceIsConnectedInTheProfile(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-034", "EMU-036", "EMU-037", "EMU-038", "EMU-040", "EMU-041", "EMU-055", "EMU-061", "C15")
 	s := newExternalStory(t)
 	s.tell(step{name: "before the first sign-in", as: "teacher", ask: "POST /me/external-logins/eklase", status: 403, code: "identity.first_sign_in_by_email"})
@@ -193,6 +194,7 @@ func TestServiceIsConnectedInTheProfile(t *testing.T) {
 
 // E-paraksts proves a personal code, which must be that of the account.
 func TestPersonalCodeOfEparaksts(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-042", "EMU-056", "C15")
 	s := newExternalStory(t)
 	code := map[string]string{}
@@ -216,6 +218,7 @@ func TestPersonalCodeOfEparaksts(t *testing.T) {
 
 // Of two accounts one has the identity.
 func TestSomebodyElsesIdentity(t *testing.T) {
+	t.Parallel()
 	s := newExternalStory(t)
 	s.viaCode("teacher")
 	s.viaCode("admin")
@@ -230,6 +233,7 @@ func TestSomebodyElsesIdentity(t *testing.T) {
 // An answer is taken once, from the browser that asked, in time, for what was
 // asked and as who asked.
 func TestAnswersOfServicesWorkOnce(t *testing.T) {
+	t.Parallel()
 	s := newExternalStory(t)
 	s.viaCode("teacher")
 	s.viaCode("admin")
@@ -305,6 +309,7 @@ func TestAnswersOfServicesWorkOnce(t *testing.T) {
 
 // Where no service is set up, e-mail is enough.
 func TestNoServiceIsNeeded(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	s.tell(
 		step{ask: "POST /sessions/external/eklase", status: 404, code: "identity.external_not_configured"},

@@ -15,6 +15,7 @@ import (
 // Auditors of the installation, of a municipality and of a school are made by
 // the platform alone, and each reads of the own place.
 func TestThePlatformMakesAuditors(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	s.hire("valsts", post{access.SupportStaff, "school"})
 	s.hire("novads", post{access.MunicipalityAnalyst, "municipality"})
@@ -63,6 +64,7 @@ func TestThePlatformMakesAuditors(t *testing.T) {
 
 // The own grant of management is marked in the history, too.
 func TestOwnGrantIsMarkedInTheHistory(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C24")
 	s := newStaffStory(t)
 	s.hire("revidents", post{access.Auditor, "municipality"})
@@ -76,6 +78,7 @@ func TestOwnGrantIsMarkedInTheHistory(t *testing.T) {
 // A class is of one school year. After it the class stays on the list of its
 // teacher until it is taken, for reading only; the next year is another class.
 func TestAClassAfterItsSchoolYear(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-045", "EMU-046")
 	s := newLessons(t, organisation.Projection, staff.Projection)
 	s.advance(time.Date(2026, 8, 31, 20, 59, 59, 0, time.UTC).Sub(s.clock.Now())) // a second before midnight in Riga

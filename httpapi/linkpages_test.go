@@ -53,6 +53,7 @@ func (b *browser) page(ask string, form url.Values, status int, events string, h
 // Both links are opened in a browser that is not signed in: it asks for the
 // sign-in first, and then goes on.
 func TestTheLinksAreOpenedInABrowser(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-031", "C04", "C10")
 	s := newStaffStory(t)
 	s.tell(step{as: "teacher", ask: "POST /me/email-change", status: 202, events: "identity.email_change_started"})
@@ -81,6 +82,7 @@ func TestTheLinksAreOpenedInABrowser(t *testing.T) {
 }
 
 func TestAPasswordIsResetInABrowser(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C04")
 	s := newStaffStory(t)
 	s.tell(step{ask: "POST /password-resets", body: `{"email":"teacher@skola.example"}`, status: 202, events: "identity.password_reset_asked"})
@@ -96,6 +98,7 @@ func TestAPasswordIsResetInABrowser(t *testing.T) {
 }
 
 func TestARecoveryIsStoppedInABrowser(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C14")
 	s := newStaffStory(t)
 	s.firstSignIn("teacher")

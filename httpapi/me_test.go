@@ -30,6 +30,7 @@ func (s *story) fresh(name string, a answer) {
 // A password change ends all sessions but the one that asks, which goes on
 // under another id.
 func TestThePasswordIsChanged(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C30")
 	s := newStaffStory(t)
 	for _, device := range []string{"phone", "tablet"} {
@@ -74,6 +75,7 @@ func TestThePasswordIsChanged(t *testing.T) {
 }
 
 func TestAForgottenPassword(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C28")
 	s := newStaffStory(t)
 	s.tell(step{as: "admin", ask: "POST /schools/{school}/users", body: laura, status: 201, events: lauraSaid, keep: "laura"})
@@ -113,6 +115,7 @@ func TestAForgottenPassword(t *testing.T) {
 
 // Risky steps need a sign-in of the last 60 minutes, or the password again.
 func TestRiskyStepsNeedThePasswordAgain(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	s.signIn("teacher")
 	s.advance(time.Hour)
@@ -134,6 +137,7 @@ func TestRiskyStepsNeedThePasswordAgain(t *testing.T) {
 }
 
 func TestOwnDataIsExported(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	a := s.tell(step{as: "teacher", ask: "GET /me/export", status: 200, has: []string{
 		`"given_name":"Teacher"`, `"personal_code":"32000000003"`, `"email":"teacher@skola.example"`, `"role":"emu.class_teacher"`,
@@ -147,6 +151,7 @@ func TestOwnDataIsExported(t *testing.T) {
 // The account goes at once: the person is in no list, in no history and in no
 // key; what was done stays under a pseudonym.
 func TestOwnAccountIsDeleted(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-051", "EMU-052", "C20", "C25")
 	s := newStaffStory(t)
 	s.hire("auditor", post{access.Auditor, "school"})
@@ -204,6 +209,7 @@ func TestOwnAccountIsDeleted(t *testing.T) {
 // Nothing that names the person is in any table the application reads, except
 // sealed under a key that is no more.
 func TestNothingNamesWhoIsDeleted(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C25")
 	s := newStaffStory(t)
 	s.tell(step{as: "teacher", ask: "PATCH /me", body: `{"given_name":"Zinaīda"}`, headers: []string{"If-Match: *"}, status: 204, events: "identity.names_changed"})
@@ -242,6 +248,7 @@ func TestNothingNamesWhoIsDeleted(t *testing.T) {
 
 // A password that no event names is swept an hour later, the others stay.
 func TestAnOrphanedPasswordIsSwept(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	passwords := s.commands.Credentials
 	orphan := domain.NewID[domain.CredentialID]()

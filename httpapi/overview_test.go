@@ -18,6 +18,7 @@ import (
 
 // One lesson, looked at by everybody: what each sees, and what each does not.
 func TestEachRoleThroughItsLens(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-066", "EMU-068", "EMU-072", "EMU-076", "EMU-077", "C17")
 	trace.Partly(t, "EMU-058", "EMU-064", "EMU-067", "EMU-069", "EMU-070", "EMU-071", "EMU-073")
 	s := newLessons(t, organisation.Projection, staff.Projection)
@@ -124,6 +125,7 @@ func TestEachRoleThroughItsLens(t *testing.T) {
 // A personal code is told in full to nobody but its owner: not in lists, not in
 // the log of events, of the server or of metrics.
 func TestPersonalCodesStayMasked(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C38")
 	s := newStaffStory(t)
 	s.hire("auditor", post{access.Auditor, "school"})

@@ -68,6 +68,7 @@ func (st step) but(name string, status int, code string) step {
 // From adding a passkey to signing in by it on another day, to a copy of it, to
 // its end.
 func TestAPasskeyIsAddedAndUsed(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C32", "EMU-038")
 	s := newStaffStory(t)
 	s.tell(step{name: "before the first sign-in by e-mail", as: "teacher", ask: "POST /me/passkeys", status: 403, code: "identity.first_sign_in_by_email"})
@@ -174,6 +175,7 @@ func (s *story) rows(table string, want int) {
 // An answer is taken once, in time, in the session that asked, from an
 // authenticator that knows the person, for this server.
 func TestAnswersOfAuthenticatorsWorkOnce(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	s.viaCode("teacher")
 	s.viaCode("admin")
@@ -255,6 +257,7 @@ func uuidBytes(s *story, name string) []byte {
 // With the account the passkeys go, and one that no event names opens nothing
 // and is swept.
 func TestPasskeysEndWithTheAccount(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C25", "C32")
 	s := newStaffStory(t)
 	s.viaCode("teacher")
@@ -290,6 +293,7 @@ func TestPasskeysEndWithTheAccount(t *testing.T) {
 
 // Ten passkeys are enough.
 func TestTenPasskeys(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	s.viaCode("teacher")
 	s.api.buckets.paid = nil
@@ -302,6 +306,7 @@ func TestTenPasskeys(t *testing.T) {
 
 // Browsers know no passkeys for a bare network address.
 func TestPasskeysNeedAName(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	s.viaCode("teacher")
 	var err error

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAuditorsGetProofsOfTheLog(t *testing.T) {
+	t.Parallel()
 	s := newStory(t)
 	s.hire("valsts", post{access.Auditor, ""})
 	s.hire("revidents", post{access.Auditor, "school"})

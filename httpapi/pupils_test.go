@@ -10,6 +10,7 @@ import (
 // Pupils have a realm of their own: what they sign in by opens nothing of the
 // staff's, they are not invited as staff, and staff do not record themselves.
 func TestPupilsAreNoStaff(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-057", "C33")
 	s := newLessons(t)
 	s.activate("p0")

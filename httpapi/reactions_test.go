@@ -62,6 +62,7 @@ func (k *kept) LastLetters(ctx context.Context, accounts ...domain.AccountID) (m
 // An operator sees what a reaction has put aside, has it handled or gives it up
 // for a reason, and both are shown afterwards.
 func TestAnOperatorSettlesWhatWasPutAside(t *testing.T) {
+	t.Parallel()
 	s := newStory(t, organisation.Projection, staff.Projection, students.Projection)
 	s.hire("platform", post{access.PlatformAdmin, ""})
 	admin := s.hire("admin", post{access.SchoolAdmin, "school"})

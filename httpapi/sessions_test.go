@@ -15,6 +15,7 @@ import (
 
 // From the mailed link to the first session: a password, a code, a token.
 func TestFirstSignIn(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-012", "EMU-034", "EMU-048", "EMU-060")
 	s := newStaffStory(t)
 	s.tell(step{as: "admin", ask: "POST /schools/{school}/users", body: laura, status: 201, events: lauraSaid, keep: "laura"})
@@ -81,6 +82,7 @@ func TestFirstSignIn(t *testing.T) {
 
 // Whoever guesses learns nothing: not even whether there is such an account.
 func TestSignInTellsNothing(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C28")
 	s := newStaffStory(t)
 	ask := func(email string) string {
@@ -97,6 +99,7 @@ func TestSignInTellsNothing(t *testing.T) {
 
 // The page of the link, as a browser without scripts would use it.
 func TestRegistrationPage(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C02", "C04")
 	s := newStaffStory(t)
 	s.tell(step{as: "admin", ask: "POST /schools/{school}/users", body: laura, status: 201, events: lauraSaid, keep: "laura"})
@@ -142,6 +145,7 @@ func TestRegistrationPage(t *testing.T) {
 }
 
 func TestOwnGrantOfManagementIsMarked(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "C24", "EMU-075")
 	s := newStaffStory(t)
 	s.tell(

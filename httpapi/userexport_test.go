@@ -58,6 +58,7 @@ func equalRows(t *testing.T, got [][]string, want ...[]string) {
 // The list as a file has exactly its columns, in its order, and what it is
 // asked for.
 func TestTheListOfUsersAsAFile(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-001", "EMU-002")
 	s := newStaffStory(t)
 	invite := func(given, family, code, email, roles string) {
@@ -118,6 +119,7 @@ func TestTheListOfUsersAsAFile(t *testing.T) {
 // Users of a municipality are loaded as those of a school are, with the roles
 // there are; what came of it can be read as a file, by row.
 func TestUsersOfAMunicipalityFromASpreadsheet(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-006", "EMU-007", "EMU-009", "EMU-010", "EMU-074", "EMU-090", "EMU-093")
 	s := newStaffStory(t)
 	s.hire("official", post{"emu.municipality_analyst", "municipality"})
@@ -192,6 +194,7 @@ func TestUsersOfAMunicipalityFromASpreadsheet(t *testing.T) {
 // Who manages the users of a municipality takes invitations back and ends that
 // somebody works there.
 func TestSomebodyLeavesAMunicipality(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-090")
 	s := newStaffStory(t)
 	const town = "/municipalities/{municipality}/users"

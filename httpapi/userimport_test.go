@@ -54,6 +54,7 @@ func invited(n int) string {
 }
 
 func TestThirtyUsersFromASpreadsheet(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-004", "EMU-006", "EMU-007", "EMU-008", "EMU-009", "EMU-010", "EMU-013", "EMU-093", "C05")
 	s := newStaffStory(t)
 	rows := make([][4]string, 30)
@@ -103,6 +104,7 @@ func (s *story) thirty(rows [][4]string) string {
 }
 
 func TestManyUsersComeInChunks(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	rows := make([][4]string, 450)
 	for i := range rows {
@@ -140,6 +142,7 @@ func (l *heldLog) Append(ctx context.Context, r eventstore.Request) (eventstore.
 
 // How far a file is can be seen while it is being loaded.
 func TestTheProgressOfALoading(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	rows := make([][4]string, 1_000)
 	for i := range rows {

@@ -35,6 +35,7 @@ const (
 )
 
 func TestAnAdministratorInvitesAUser(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-015", "EMU-018", "EMU-085", "EMU-089", "EMU-092", "EMU-094", "C01")
 	s := newStaffStory(t)
 	s.tell(
@@ -54,6 +55,7 @@ func TestAnAdministratorInvitesAUser(t *testing.T) {
 }
 
 func TestFieldsOfAUserAreChecked(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-013", "EMU-015")
 	s := newStaffStory(t)
 	user := func(given, code, email string) string {
@@ -86,6 +88,7 @@ func TestFieldsOfAUserAreChecked(t *testing.T) {
 
 // One refusal for each of those who may not; none of them leaves an event.
 func TestWhoManagesUsers(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-001", "EMU-090", "EMU-091", "C19", "C23")
 	s := newStaffStory(t)
 	s.tell(
@@ -111,6 +114,7 @@ func TestWhoManagesUsers(t *testing.T) {
 }
 
 func TestTheSameInvitationIsOneUser(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	key := []string{"Idempotency-Key: invite-laura-1"}
 	other := strings.Replace(laura, "Laura", "Lauma", 1)
@@ -132,6 +136,7 @@ func TestTheSameInvitationIsOneUser(t *testing.T) {
 }
 
 func TestInvitationIsSentAgain(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-016", "EMU-017", "EMU-019", "EMU-020", "EMU-087", "C02")
 	s := newStaffStory(t)
 	s.tell(step{as: "admin", ask: "POST /schools/{school}/users", body: laura, status: 201, events: lauraSaid, keep: "laura"})
@@ -158,6 +163,7 @@ func TestInvitationIsSentAgain(t *testing.T) {
 
 // A link is sent again five times in a day, and the next day again.
 func TestInvitationsAreNotSentTooOften(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-017")
 	s := newStaffStory(t)
 	const again = "POST /schools/{school}/users/{laura}/invitation"
@@ -173,6 +179,7 @@ func TestInvitationsAreNotSentTooOften(t *testing.T) {
 }
 
 func TestRolesAreGivenAndTaken(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-043", "EMU-044", "EMU-046", "EMU-047", "EMU-048", "C21")
 	s := newStaffStory(t)
 	s.tell(
@@ -205,6 +212,7 @@ func TestRolesAreGivenAndTaken(t *testing.T) {
 // Laura moves to another school: the same account, and nothing of the former
 // school.
 func TestSomebodyStartsAtAnotherSchool(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-049", "EMU-050")
 	s := newStaffStory(t)
 	s.tell(
@@ -221,6 +229,7 @@ func TestSomebodyStartsAtAnotherSchool(t *testing.T) {
 }
 
 func TestSchoolsAndClassesAreMade(t *testing.T) {
+	t.Parallel()
 	s := newStaffStory(t)
 	s.tell(
 		step{as: "platform", ask: "POST /municipalities", body: `{"name":"Jaunais  novads"}`, status: 201, keep: "new", events: "organisation.municipality_registered"},

@@ -59,6 +59,9 @@ func StartServer(ctx context.Context, d Durability, settings ...string) (s *embe
 		return nil, "", err
 	}
 	params := make(map[string]string, len(settings))
+	if d == Fast {
+		params["max_connections"] = "500" // all packages at once, and on a big machine many tests of each
+	}
 	for _, setting := range settings {
 		name, value, _ := strings.Cut(setting, "=")
 		params[name] = value
