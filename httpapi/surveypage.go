@@ -164,7 +164,7 @@ func (a *API) showSurvey(q *request, form commands.SurveyForm, err error, post b
 	case err != nil:
 		status = a.failed(q, &view.frame, err)
 		if errors.As(err, &refused) && refused.Kind == domain.Invalid {
-			view.Questions = questionsShown(q, form, refused)
+			view.Questions, view.Message = questionsShown(q, form, refused), texts.Of(q.language, "page.survey_wrong")
 		}
 	case post:
 		view.Good, view.Message = true, texts.Of(q.language, "page.survey_done")

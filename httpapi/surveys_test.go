@@ -212,7 +212,7 @@ func TestThePageOfASurvey(t *testing.T) {
 	const page = "/s/{link0}"
 	b.page("GET "+page, nil, 200, "", `<html lang="lv">`, "<h1>Pašsajūta</h1>", "1. Vai jūties droši?", `type="radio" name="q1" value="2" required`, `type="checkbox" name="q2"`, `name="q3" value="5"`, "<textarea")
 	sent := url.Values{"q2": {"1", "2"}, "q3": {"9"}, "q4": {"Man <b>patīk</b>"}}
-	b.page("POST "+page, sent, 422, "", `id="q1-wrong">Uz šo jautājumu jāatbild`, `id="q3-wrong">Tā nav atbilde`, `value="2" checked`, "Man &lt;b&gt;patīk&lt;/b&gt;")
+	b.page("POST "+page, sent, 422, "", "Vēl nav nosūtīts", `id="q1-wrong">Uz šo jautājumu jāatbild`, `id="q3-wrong">Tā nav atbilde`, `value="2" checked`, "Man &lt;b&gt;patīk&lt;/b&gt;")
 	sent.Set("q1", "2")
 	sent.Set("q3", "x")
 	b.page("POST "+page, sent, 422, "", `id="q3-wrong"`)

@@ -27,6 +27,7 @@ var surveys = map[string]Text{
 	"page.survey_several":  {"Var izvēlēties vairākas atbildes.", "You may choose several answers."},
 	"page.survey_scale":    {"1 ir vismazāk.", "1 is the least."},
 	"page.survey_submit":   {"Nosūtīt", "Send"},
+	"page.survey_wrong":    {"Vēl nav nosūtīts: pārbaudi atzīmētās atbildes.", "Not sent yet: check the answers that are marked."},
 	"page.survey_done":     {"Paldies! Tavas atbildes ir saņemtas.", "Thank you! Your answers have been received."},
 	"page.survey_codes":    {"Anketas saites", "Links to a survey"},
 	"page.survey_cut":      {"Izdrukā, sagriez un izdali: katram skolēnam ir sava saite, kas der vienreiz.", "Print, cut and hand out: each pupil has a link of their own, which works once."},
