@@ -106,6 +106,9 @@ func (s *reading) readGrades(lineItems, results *table) {
 			if good && !none {
 				many[inYear{student, item.Year}]++
 				s.Students[student].Grades = append(s.Students[student].Grades, g)
+				if !slices.Contains(s.GradedYears, g.Year) {
+					s.GradedYears = append(s.GradedYears, g.Year)
+				}
 			}
 			if good {
 				continue
@@ -153,9 +156,6 @@ func (s *reading) lineItem(r row, id string) *lineItem {
 	default:
 		s.fail(r, "resultValueMax", codeValue)
 		item.wrong = true
-	}
-	if !item.wrong && !slices.Contains(s.GradedYears, item.Year) {
-		s.GradedYears = append(s.GradedYears, item.Year)
 	}
 	return item
 }
