@@ -83,6 +83,7 @@ func (s *story) answers(name, row string) {
 // A class teacher asks the own class, and no other; pupils answer by their
 // links without signing in, each once.
 func TestAClassTeacherAsksTheOwnClass(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-058", "EMU-065")
 	s := newSurvey(t)
 	const start = "POST /schools/{school}/surveys"
@@ -131,6 +132,7 @@ func TestAClassTeacherAsksTheOwnClass(t *testing.T) {
 // teacher and those who support pupils, without names for the management, added
 // up for the municipality, not at all for the administrator.
 func TestWhatWasAnsweredThroughEachLens(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-067", "EMU-069", "EMU-072")
 	trace.Partly(t, "EMU-064", "EMU-073")
 	s := newSurvey(t)
@@ -189,6 +191,7 @@ func TestWhatWasAnsweredThroughEachLens(t *testing.T) {
 
 // The administrator manages users, makes classes and starts surveys.
 func TestAnAdministratorStartsSurveys(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-071")
 	s := newSurvey(t)
 	s.tell(
@@ -206,6 +209,7 @@ func TestAnAdministratorStartsSurveys(t *testing.T) {
 // The page of a link, on a phone: it shows the questions, keeps what was said if
 // something is missing, and thanks once.
 func TestThePageOfASurvey(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-058")
 	s := newSurvey(t)
 	b := &browser{s: s}
