@@ -28,6 +28,7 @@ var steps = []step{
 	{"The report is exported", (*tour).report},
 	{"One person sees the same through four roles", (*tour).roles},
 	{"Pupils answer a survey by printed links", (*tour).survey},
+	{"Grades and absences come from the e-journal", (*tour).grades},
 	{"What is not allowed is refused, and leaves no event", (*tour).refusals},
 	{"A user connects E-klase and signs in by it", (*tour).connection},
 	{"The user changes the e-mail address", (*tour).emailChange},
