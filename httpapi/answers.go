@@ -1,6 +1,10 @@
 package httpapi
 
-import "fmt"
+import (
+	"fmt"
+
+	"zurnals/projections"
+)
 
 // none is the input or output of a route that has none.
 type none struct{}
@@ -21,18 +25,28 @@ func madeAt(path string, id fmt.Stringer) *made {
 	return m
 }
 
-// A Page asks for one page of a list. It is embedded in the input of a route,
-// and exported because huma looks at no other embedded structs.
-type Page struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"how many at most"`
-	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
-	Query  string `query:"q" maxLength:"100" doc:"only those whose name contains this; case and diacritics do not matter"`
-}
-
-// PageOnly asks for one page of a list that cannot be searched.
+// A PageOnly asks for one page of a list that cannot be searched. It is embedded
+// in the input of a route, and exported because huma looks at no other embedded
+// structs.
 type PageOnly struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"how many at most"`
 	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
+}
+
+// A Page asks for one page of a list.
+type Page struct {
+	PageOnly
+	Query string `query:"q" maxLength:"100" doc:"only those whose name contains this; case and diacritics do not matter"`
+}
+
+func (p PageOnly) asked() projections.Page {
+	return projections.Page{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+func (p Page) asked() projections.Page {
+	page := p.PageOnly.asked()
+	page.Search = p.Query
+	return page
 }
 
 // A list is one page of an answer. The items are never null.

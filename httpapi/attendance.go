@@ -8,7 +8,6 @@ import (
 	"zurnals/commands"
 	"zurnals/domain"
 	"zurnals/domain/access"
-	"zurnals/projections"
 	"zurnals/projections/attendance"
 )
 
@@ -56,10 +55,6 @@ type (
 
 func (p PeriodIn) period() attendance.Period {
 	return attendance.Period{From: domain.Date(p.From), Until: domain.Date(p.Until)}
-}
-
-func (p Page) asked() projections.Page {
-	return projections.Page{Limit: p.Limit, Cursor: p.Cursor, Search: p.Query}
 }
 
 // register returns the place that a register in a path is.

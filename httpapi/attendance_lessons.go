@@ -8,7 +8,6 @@ import (
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/internal/qr"
-	"zurnals/projections"
 	"zurnals/projections/attendance"
 )
 
@@ -97,8 +96,7 @@ func (a *API) scheduleSession(ctx context.Context, by access.Actor, in *schedule
 type listSessionsIn struct {
 	RegisterIn
 	PeriodIn
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"how many at most"`
-	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
+	PageOnly
 }
 
 func (a *API) listSessions(ctx context.Context, by access.Actor, in *listSessionsIn) (*list[attendance.Lesson], error) {
@@ -106,7 +104,7 @@ func (a *API) listSessions(ctx context.Context, by access.Actor, in *listSession
 	if err != nil {
 		return nil, err
 	}
-	items, next, err := attendance.Lessons(ctx, a.Views, by, place, in.period(), projections.Page{Limit: in.Limit, Cursor: in.Cursor})
+	items, next, err := attendance.Lessons(ctx, a.Views, by, place, in.period(), in.asked())
 	if err != nil {
 		return nil, err
 	}

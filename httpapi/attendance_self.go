@@ -8,7 +8,6 @@ import (
 	"zurnals/domain"
 	"zurnals/domain/access"
 	"zurnals/internal/texts"
-	"zurnals/projections"
 	"zurnals/projections/attendance"
 )
 
@@ -33,8 +32,7 @@ func (a *API) selfRoutes() {
 
 type ownSessionsIn struct {
 	PeriodIn
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"how many at most"`
-	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
+	PageOnly
 }
 
 func (a *API) ownSessions(ctx context.Context, by access.Actor, in *ownSessionsIn) (*list[attendance.OwnLesson], error) {
@@ -42,7 +40,7 @@ func (a *API) ownSessions(ctx context.Context, by access.Actor, in *ownSessionsI
 	if err != nil {
 		return nil, err
 	}
-	items, next, err := attendance.OwnLessons(ctx, a.Views, by, student, a.Now(), in.period(), projections.Page{Limit: in.Limit, Cursor: in.Cursor})
+	items, next, err := attendance.OwnLessons(ctx, a.Views, by, student, a.Now(), in.period(), in.asked())
 	if err != nil {
 		return nil, err
 	}

@@ -219,7 +219,7 @@ func (a *API) issueSurveyCodes(ctx context.Context, by access.Actor, in *SurveyI
 }
 
 func (a *API) listSurveyCodes(ctx context.Context, by access.Actor, in *listSurveyCodesIn) (*list[surveyCode], error) {
-	items, next, err := a.surveyCodes(ctx, by, in.Survey, in.Class, projections.Page{Limit: in.Limit, Cursor: in.Cursor})
+	items, next, err := a.surveyCodes(ctx, by, in.Survey, in.Class, in.asked())
 	if err != nil {
 		return nil, err
 	}
@@ -302,7 +302,7 @@ func (a *API) surveyAnswers(ctx context.Context, by access.Actor, in *surveyAnsw
 			return nil, err
 		}
 	}
-	items, next, err := surveys.Answers(ctx, a.Views, by, within(by, place), id, student, projections.Page{Limit: in.Limit, Cursor: in.Cursor})
+	items, next, err := surveys.Answers(ctx, a.Views, by, within(by, place), id, student, in.asked())
 	if err != nil {
 		return nil, err
 	}

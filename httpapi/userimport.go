@@ -16,7 +16,6 @@ import (
 	"zurnals/domain/access"
 	"zurnals/internal/sheet"
 	"zurnals/internal/texts"
-	"zurnals/projections"
 	"zurnals/projections/staff"
 )
 
@@ -310,7 +309,7 @@ func (a *API) userImports(ctx context.Context, by access.Actor, place access.Sco
 	if err != nil {
 		return nil, err
 	}
-	all, next, err := staff.Imports(ctx, a.Views, by, place, projections.Page{Limit: in.Limit, Cursor: in.Cursor})
+	all, next, err := staff.Imports(ctx, a.Views, by, place, in.asked())
 	if err != nil {
 		return nil, err
 	}
