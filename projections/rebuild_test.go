@@ -30,38 +30,7 @@ func TestRebuildWhilePeopleWriteAndRead(t *testing.T) {
 	e, _ := start(t, pool, j.log())
 	caughtUp(t, e, j.add(t, story(500)...))
 
-	done, stopped := make(chan struct{}), make(chan error, 2)
-	var answered, written atomic.Int64
-	go func() { // writes
-		events := story(5000)
-		for i := 0; ; i++ {
-			select {
-			case <-done:
-				stopped <- nil
-				return
-			default:
-			}
-			written.Store(j.add(t, events[i%len(events)]))
-			if i%20 == 0 {
-				e.WaitFor(t.Context(), written.Load())
-			}
-		}
-	}()
-	go func() { // reads
-		for {
-			select {
-			case <-done:
-				stopped <- nil
-				return
-			default:
-			}
-			if err := consistent(e, written.Load()); err != nil {
-				stopped <- err
-				return
-			}
-			answered.Add(1)
-		}
-	}()
+	crowd := busy(t, e, j, 1)
 	for range 8 {
 		report, err := e.Rebuild(t.Context(), "marks")
 		if err != nil {
@@ -70,19 +39,70 @@ func TestRebuildWhilePeopleWriteAndRead(t *testing.T) {
 		if !report.Compared || len(report.Different) > 0 {
 			t.Errorf("tables differ: %+v", report)
 		}
-		before := answered.Load()
-		until(t, "people read", func() bool { return answered.Load() > before+20 || len(stopped) > 0 })
+		crowd.read()
 	}
-	close(done)
-	for range 2 {
-		if err := <-stopped; err != nil {
-			t.Error(err)
-		}
-	}
+	crowd.stop()
 	last, _ := j.Head(t.Context())
 	caughtUp(t, e, last)
 	same(t, pool, j)
-	t.Logf("%d queries, %d events", answered.Load(), last)
+	t.Logf("%d queries, %d events", crowd.answered.Load(), last)
+}
+
+// A crowd writes and reads while something is done to the tables.
+type crowd struct {
+	t        *testing.T
+	all      sync.WaitGroup
+	done     chan struct{}
+	written  atomic.Int64 // position of the last event
+	answered atomic.Int64 // queries
+	failed   atomic.Bool
+	stop     func()
+}
+
+// busy has one write, and so many read, until they are stopped or the test ends.
+func busy(t *testing.T, e *projections.Engine, j *journal, readers int) *crowd {
+	c := &crowd{t: t, done: make(chan struct{})}
+	c.stop = sync.OnceFunc(func() { close(c.done); c.all.Wait() })
+	t.Cleanup(c.stop)
+	c.again(func() func() {
+		events, i := story(5000), 0
+		return func() {
+			c.written.Store(j.add(t, events[i%len(events)]))
+			if i++; i%20 == 0 {
+				e.WaitFor(t.Context(), c.written.Load())
+			}
+		}
+	}())
+	for range readers {
+		c.again(func() {
+			if err := consistent(e, c.written.Load()); err != nil && !c.failed.Swap(true) {
+				t.Error(err)
+			}
+			c.answered.Add(1)
+		})
+	}
+	return c
+}
+
+// again has somebody do something until they are stopped.
+func (c *crowd) again(f func()) {
+	c.all.Go(func() {
+		for {
+			select {
+			case <-c.done:
+				return
+			default:
+				f()
+			}
+		}
+	})
+}
+
+// read waits until they have read some more.
+func (c *crowd) read() {
+	c.t.Helper()
+	before := c.answered.Load()
+	until(c.t, "people read", func() bool { return c.answered.Load() > before+20 || c.failed.Load() })
 }
 
 var reader = access.System("test")

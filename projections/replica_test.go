@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,52 +125,16 @@ func TestAReplicaSeesASwapAsOne(t *testing.T) {
 	e := replicated(t, j, db.App, standby.Pool(embedpg.App, 8), nil)
 	caughtUp(t, e, j.add(t, story(300)...))
 	answered(t, e, "")
-	done, stopped := make(chan struct{}), make(chan error, 3)
-	var seen, written atomic.Int64
-	go func() {
-		events := story(5000)
-		for i := 0; ; i++ {
-			select {
-			case <-done:
-				stopped <- nil
-				return
-			default:
-				written.Store(j.add(t, events[i%len(events)]))
-			}
-		}
-	}()
-	for range 2 {
-		go func() {
-			for {
-				select {
-				case <-done:
-					stopped <- nil
-					return
-				default:
-				}
-				if err := consistent(e, written.Load()); err != nil {
-					stopped <- err
-					return
-				}
-				seen.Add(1)
-			}
-		}()
-	}
+	crowd := busy(t, e, j, 2)
 	for range 6 {
 		for _, name := range []string{"marks", "staff"} {
 			if report, err := e.Rebuild(t.Context(), name); err != nil || len(report.Different) > 0 {
 				t.Errorf("%+v, %v", report, err)
 			}
 		}
-		before := seen.Load()
-		until(t, "people read", func() bool { return seen.Load() > before+20 || len(stopped) > 0 })
+		crowd.read()
 	}
-	close(done)
-	for range 3 {
-		if err := <-stopped; err != nil {
-			t.Error(err)
-		}
-	}
+	crowd.stop()
 	if s, _ := e.Replica(); s.Problem != "" {
 		t.Errorf("in the end it is left out: %s", s.Problem)
 	}
