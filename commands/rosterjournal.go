@@ -26,7 +26,7 @@ const chunkJournal = 400 << 10
 // years that it has any of. A pupil of whom it has none has none any more.
 func (r *rosterRun) journals(ctx context.Context) error {
 	years, err := r.journalYears(ctx)
-	if err != nil {
+	if err != nil || len(years) == 0 {
 		return err
 	}
 	var part []pupilYear
@@ -48,8 +48,8 @@ func (r *rosterRun) journals(ctx context.Context) error {
 
 // A journalYear is a school year that the file has grades or absences of.
 type journalYear struct {
-	id               domain.SchoolYearID
-	graded, absented []string // what the file calls it
+	id             domain.SchoolYearID
+	graded, absent []string // what the file calls it
 }
 
 // journalYears returns the school years that the file has grades or absences
@@ -92,7 +92,7 @@ func (y *journalYear) add(file *oneroster.School, id string) {
 		y.graded = append(y.graded, id)
 	}
 	if slices.Contains(file.AbsenceYears, id) {
-		y.absented = append(y.absented, id)
+		y.absent = append(y.absent, id)
 	}
 }
 
@@ -116,10 +116,10 @@ func (r *rosterRun) pupilYear(s oneroster.Student, year journalYear) (py pupilYe
 			}
 		}
 	}
-	if len(year.absented) > 0 {
+	if len(year.absent) > 0 {
 		py.absences = &roster.FollowAbsences{Source: py.Source, Partial: s.AbsencesPartial}
 		for _, a := range s.Absences {
-			if slices.Contains(year.absented, a.Year) {
+			if slices.Contains(year.absent, a.Year) {
 				py.absences.Absences = append(py.absences.Absences, roster.Absence{
 					Lesson: roster.Lesson{Date: a.Date, Number: a.Lesson}, Subject: a.Subject, Kind: roster.AbsenceKind(a.Kind),
 				})
