@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -144,16 +145,22 @@ func TestPersonalCodesStayMasked(t *testing.T) {
 	stored, err := eventstore.Collect(s.log.ReadStream(t.Context(), "account-"+s.names["laura"], 1))
 	s.must(err)
 	for _, e := range stored {
-		if strings.Contains(string(e.Data)+string(e.Meta), rest) {
+		if tells(string(e.Data)+string(e.Meta), "240683", rest) {
 			t.Errorf("%s holds the code in plain", e.Type)
 		}
 	}
-	if strings.Contains(s.output.String(), rest) {
+	if tells(s.output.String(), "240683", rest) {
 		t.Error("the log of the server has the code")
 	}
 	w := httptest.NewRecorder()
 	(&Ops{API: s.api}).Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	if w.Code != 200 || strings.Contains(w.Body.String(), rest) || !strings.Contains(w.Body.String(), "zurnals") {
+	if w.Code != 200 || tells(w.Body.String(), "240683", rest) || !strings.Contains(w.Body.String(), "zurnals") {
 		t.Errorf("%d: the metrics have the code", w.Code)
 	}
+}
+
+// tells says whether a text has a personal code, or the part of it that is
+// masked. Five digits inside a longer number or id are there by chance.
+func tells(text, born, rest string) bool {
+	return regexp.MustCompile(born + "-?" + rest + `|\b` + rest + `\b`).MatchString(text)
 }
