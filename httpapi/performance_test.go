@@ -66,6 +66,7 @@ li-3,,,Diagnosticējošais darbs,ma-6a,s2,0,100
 // Grades, absences, results of exams and a survey, looked at by everybody: what
 // each sees, and what each does not.
 func TestHowPupilsDoThroughEachLens(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "EMU-064", "EMU-066", "EMU-069", "EMU-070", "EMU-072", "EMU-073", "EMU-077")
 	s := newStory(t, students.Projection, performance.Projection, surveys.Projection, organisation.Projection, staff.Projection)
 	s.hire("dace", post{access.SchoolAdmin, "school"})

@@ -110,6 +110,7 @@ func bomb(t *testing.T) []byte {
 const loaded = "roster.student_registered"
 
 func TestARosterIsLoaded(t *testing.T) {
+	t.Parallel()
 	trace.Covers(t, "R01", "R03", "R14", "R15", "EMU-098", "EMU-101", "EMU-113")
 	s := newStory(t, students.Projection)
 	s.hire("dace", post{access.SchoolAdmin, "school"})
@@ -192,6 +193,7 @@ func names(t *testing.T, a answer) string {
 }
 
 func TestALearnerAccount(t *testing.T) {
+	t.Parallel()
 	s := newStory(t, students.Projection)
 	s.hire("dace", post{access.SchoolAdmin, "school"})
 	s.hire("other", post{access.SchoolAdmin, "elsewhere"})
