@@ -24,7 +24,13 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func sleepForEver() { select {} }
+// sleepForEver sleeps: without the race detector's help, a program that waits
+// for nothing at all is ended by the runtime as deadlocked.
+func sleepForEver() {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
 
 // A witness is a test that notes what is wrong with it instead of failing, and
 // ends when it is told.
