@@ -43,10 +43,6 @@ type (
 	}
 	classOverviewOut struct{ Body overview.Class }
 
-	studentAttendanceIn struct {
-		School  string `path:"school" maxLength:"36"`
-		Student string `path:"student" maxLength:"36"`
-	}
 	studentAttendanceOut struct {
 		Body struct {
 			Registers []attendance.OwnRegister `json:"registers" nullable:"false"`
@@ -93,12 +89,8 @@ func (a *API) classOverview(ctx context.Context, by access.Actor, in *classOverv
 	return &classOverviewOut{class}, err
 }
 
-func (a *API) studentAttendance(ctx context.Context, by access.Actor, in *studentAttendanceIn) (*studentAttendanceOut, error) {
-	place, err := a.school(ctx, in.School)
-	if err != nil {
-		return nil, err
-	}
-	student, err := domain.ParseID[domain.StudentID](in.Student)
+func (a *API) studentAttendance(ctx context.Context, by access.Actor, in *studentIn) (*studentAttendanceOut, error) {
+	place, student, err := a.student(ctx, in.School, in.Student)
 	if err != nil {
 		return nil, err
 	}

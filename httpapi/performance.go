@@ -104,11 +104,7 @@ func (a *API) listPerformance(ctx context.Context, by access.Actor, in *listPerf
 }
 
 func (a *API) studentPerformance(ctx context.Context, by access.Actor, in *studentPerformanceIn) (*studentPerformanceOut, error) {
-	place, err := a.school(ctx, in.School)
-	if err != nil {
-		return nil, err
-	}
-	student, err := domain.ParseID[domain.StudentID](in.Student)
+	place, student, err := a.student(ctx, in.School, in.Student)
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +117,7 @@ func (a *API) studentPerformance(ctx context.Context, by access.Actor, in *stude
 }
 
 func (a *API) studentExamResults(ctx context.Context, by access.Actor, in *studentIn) (*studentExamResultsOut, error) {
-	place, err := a.school(ctx, in.School)
-	if err != nil {
-		return nil, err
-	}
-	student, err := domain.ParseID[domain.StudentID](in.Student)
+	place, student, err := a.student(ctx, in.School, in.Student)
 	if err != nil {
 		return nil, err
 	}

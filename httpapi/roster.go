@@ -230,12 +230,16 @@ type studentIn struct {
 
 type studentOut struct{ Body students.Student }
 
-func (a *API) getStudent(ctx context.Context, by access.Actor, in *studentIn) (*studentOut, error) {
-	place, err := a.school(ctx, in.School)
-	if err != nil {
-		return nil, err
+// student returns a pupil in a path, and the place that the school in it is.
+func (a *API) student(ctx context.Context, school, student string) (place access.Scope, id domain.StudentID, err error) {
+	if place, err = a.school(ctx, school); err == nil {
+		id, err = domain.ParseID[domain.StudentID](student)
 	}
-	id, err := domain.ParseID[domain.StudentID](in.Student)
+	return place, id, err
+}
+
+func (a *API) getStudent(ctx context.Context, by access.Actor, in *studentIn) (*studentOut, error) {
+	place, id, err := a.student(ctx, in.School, in.Student)
 	if err != nil {
 		return nil, err
 	}
