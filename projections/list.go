@@ -111,6 +111,10 @@ func Optional[ID interface{ IsZero() bool }](id ID) *ID {
 	return &id
 }
 
+// Fewest is how many people there must be behind a figure that is not about
+// single ones (S-16, S-56).
+const Fewest = 5
+
 // OrNone returns the error of a query for one row: none if there is no such row.
 func OrNone(err, none error) error {
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -57,7 +57,7 @@ func OfMunicipality(ctx context.Context, db *projections.DB, by access.Actor, pl
 		all := make([]Institution, len(found))
 		for i, s := range found {
 			all[i] = s.Institution
-			if all[i].Suppressed = s.marked < fewest; all[i].Suppressed {
+			if all[i].Suppressed = s.marked < projections.Fewest; all[i].Suppressed {
 				continue
 			}
 			all[i].Marks = &s.marks

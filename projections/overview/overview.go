@@ -20,10 +20,6 @@ import (
 // ErrNone is answered when there is no such thing, or not there.
 var ErrNone = access.ErrElsewhere
 
-// fewest is how many pupils there must be behind a figure that leaves the
-// school (S-16, S-56).
-const fewest = 5
-
 // An Asked says what is added up: lessons from one day to another, both
 // included, empty for no end; Now is when it is asked.
 type Asked struct {

@@ -209,7 +209,7 @@ func Of(ctx context.Context, db *projections.DB, by access.Actor, place access.S
 			WHERE student = $1 AND year = $2 ORDER BY day DESC, lesson`, student, p.Year.ID)
 		p.Absences.Items, err = projections.Collect(rows, err, func(a *Absence) []any { return []any{&a.Date, &a.Lesson, &a.Subject, &a.Kind, &a.Source} })
 		for _, a := range p.Absences.Items {
-			p.Absences.count(a.Kind, 1)
+			p.Absences.count(a.Kind)
 		}
 		return p, err
 	})
@@ -248,15 +248,15 @@ func (p *Performance) grades(ctx context.Context, q *projections.Querier) error 
 	return err
 }
 
-// count counts n absences of a kind.
-func (c *AbsenceCounts) count(kind roster.AbsenceKind, n int) {
+// count counts an absence of a kind.
+func (c *AbsenceCounts) count(kind roster.AbsenceKind) {
 	switch kind {
 	case roster.Excused:
-		c.Excused += n
+		c.Excused++
 	case roster.Unexcused:
-		c.Unexcused += n
+		c.Unexcused++
 	case roster.UnknownKind:
-		c.Unknown += n
+		c.Unknown++
 	}
 }
 

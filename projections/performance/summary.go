@@ -8,13 +8,10 @@ import (
 	"zurnals/projections"
 )
 
-// fewest is how many pupils there must be behind a figure that is not about
-// single ones (S-16, S-56). There are no sums of such figures, from which one
-// that is left out could be worked out.
-const fewest = 5
-
 // A School is how a school does, as its management sees it: all classes and
-// subjects of a school year, and exams. No pupil is named.
+// subjects of a school year, and exams. No pupil is named. What is about fewer
+// than projections.Fewest is left out, and there are no sums of such figures, from
+// which it could be worked out.
 type School struct {
 	Year    *SchoolYear `json:"school_year" doc:"null before there is one"`
 	Classes []Class     `json:"classes" nullable:"false" doc:"2.a before 10.a"`
@@ -91,7 +88,7 @@ func classes(ctx context.Context, q *projections.Querier, school domain.SchoolID
 	for i := range found {
 		all[i] = found[i].Class
 		all[i].Subjects = []ClassSubject{}
-		if all[i].Suppressed = all[i].Pupils < fewest; !all[i].Suppressed {
+		if all[i].Suppressed = all[i].Pupils < projections.Fewest; !all[i].Suppressed {
 			all[i].Absences = &found[i].absences
 		}
 	}
@@ -116,7 +113,7 @@ func subjects(ctx context.Context, q *projections.Querier, school domain.SchoolI
 		at[classes[i].ID] = &classes[i]
 	}
 	for _, g := range found {
-		s := ClassSubject{Name: g.name, Suppressed: g.pupils < fewest}
+		s := ClassSubject{Name: g.name, Suppressed: g.pupils < projections.Fewest}
 		if !s.Suppressed {
 			s.Pupils, s.Grades, s.Average = &g.pupils, &g.count, g.average()
 		}
@@ -145,7 +142,7 @@ func examsOf(ctx context.Context, q *projections.Querier, schools string, args .
 	all := make([]examOf, len(found))
 	for i, r := range found {
 		all[i] = r.examOf
-		if all[i].Suppressed = r.pupils < fewest; !all[i].Suppressed {
+		if all[i].Suppressed = r.pupils < projections.Fewest; !all[i].Suppressed {
 			percentage := float64((2*r.tenths+r.count)/(2*r.count)) / 10
 			all[i].Pupils, all[i].Percentage = &r.pupils, &percentage
 		}
@@ -199,10 +196,10 @@ func OfMunicipality(ctx context.Context, db *projections.DB, by access.Actor, pl
 		for i := range found {
 			c := &found[i]
 			all[i], all[i].Exams = c.Institution, []Exam{}
-			if all[i].Suppressed = c.graded < fewest; !all[i].Suppressed {
+			if all[i].Suppressed = c.graded < projections.Fewest; !all[i].Suppressed {
 				all[i].Pupils, all[i].Grades, all[i].Average = &c.graded, &c.count, c.average()
 			}
-			if c.known >= fewest {
+			if c.known >= projections.Fewest {
 				all[i].Absences = &c.absences
 			}
 			for _, e := range exams {

@@ -2,7 +2,6 @@ package staff
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -346,7 +345,7 @@ func One(ctx context.Context, db *projections.DB, by access.Actor, place access.
 		err = q.QueryRow(ctx, `SELECT `+memberColumns+`, p.code, p.edition, s.since FROM {staff}.staff AS s JOIN {staff}.person AS p USING (account)
 			WHERE s.place = $1 AND p.account = $3`, placeOf(place), at, account).Scan(append(u.fields(), &u.Code, &u.Edition, utc{&u.Since})...)
 		if err != nil {
-			return u, orNone(err)
+			return u, projections.OrNone(err, ErrNone)
 		}
 		workplace := placeOf(place)
 		u.Roles, err = roles(ctx, q, account, &workplace)
@@ -370,7 +369,7 @@ func Own(ctx context.Context, db *projections.DB, by access.Actor) (Profile, err
 	return projections.Query(ctx, db, by, access.Own(access.OwnAccount, by.ID), reads[:1], func(ctx context.Context, q *projections.Querier) (p Profile, err error) {
 		err = q.QueryRow(ctx, `SELECT account, given_name, family_name, email, code, last_sign_in, edition FROM {staff}.person WHERE account = $1`, by.ID).
 			Scan(&p.Account, &p.GivenName, &p.FamilyName, &p.Email, &p.Code, optional{&p.LastSignIn}, &p.Edition)
-		return p, orNone(err)
+		return p, projections.OrNone(err, ErrNone)
 	})
 }
 
@@ -415,11 +414,4 @@ func (o optional) ScanTimestamptz(v pgtype.Timestamptz) error {
 		*o.t = &at
 	}
 	return nil
-}
-
-func orNone(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrNone
-	}
-	return err
 }

@@ -13,10 +13,6 @@ import (
 	"zurnals/projections"
 )
 
-// fewest is how many answers there must be behind what is told without names
-// (S-16, S-56).
-const fewest = 5
-
 // Refusals of results.
 var (
 	// ErrOpen refuses the results of a survey that still goes on: whoever looked
@@ -67,7 +63,7 @@ func addUp(ctx context.Context, q *projections.Querier, over ...Survey) ([]Resul
 	at := make(map[domain.SurveyID]*Results, len(over))
 	ids := make([]domain.SurveyID, len(over))
 	for i, s := range over {
-		ids[i], all[i] = s.ID, Results{Survey: s, Suppressed: s.Answered < fewest, Questions: []Result{}}
+		ids[i], all[i] = s.ID, Results{Survey: s, Suppressed: s.Answered < projections.Fewest, Questions: []Result{}}
 		at[s.ID] = &all[i]
 	}
 	questions, err := questionsOf(ctx, q, ids...)
@@ -85,7 +81,7 @@ func addUp(ctx context.Context, q *projections.Querier, over ...Survey) ([]Resul
 		return nil, err
 	}
 	_, err = pgx.ForEachRow(rows, []any{&id, &number, &n}, func() error {
-		if n < fewest || at[id].Suppressed {
+		if n < projections.Fewest || at[id].Suppressed {
 			return nil
 		}
 		r, answered := &at[id].Questions[number-1], n
@@ -211,7 +207,7 @@ func Summary(ctx context.Context, db *projections.DB, by access.Actor, place acc
 
 // count says how many have answered, if there are enough of them.
 func (s *School) count(answered int) {
-	if s.Suppressed = answered < fewest; s.Suppressed {
+	if s.Suppressed = answered < projections.Fewest; s.Suppressed {
 		return
 	}
 	share := math.Round(1000*float64(answered)/float64(s.Issued)) / 10
